@@ -1,0 +1,283 @@
+"""From labelled frames to deepmd/npy folders, with a record of where every frame came from.
+
+`<root>/<train|test>/<class>-<n_atom>[-k]/` in dpdata's deepmd/npy format; beside them
+`origin.json` (engine, counts, refusals, hashes) and `frames.tsv` (one line a frame, so that the
+split by trajectory can be audited).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dpchannel.errors import InputError
+from dpchannel.labels.gate import problem
+from dpchannel.labels.labeler import frame_id
+from dpchannel.results import relative, sha256
+from dpchannel.units import gpa_in_ev_per_a3
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from dpchannel.settings import GateSettings
+
+SCHEMA = "dpchannel.labels/1"
+COLUMNS = ("split", "folder", "index", "class", "trajectory", "seed", "T_K", "P_GPa", "frame_id")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One accepted frame and its place in the data set."""
+
+    atoms: Atoms
+    frame_id: str
+    split: str
+    kind: str
+    trajectory: str
+
+    @property
+    def pressure_GPa(self) -> float:
+        """Static pressure of the frame, from its virial."""
+        return float(-np.trace(self.atoms.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
+
+
+def read_labelled(path: Path) -> Iterator[Atoms]:
+    """Frames of an extxyz file; a file cut in the middle of a frame is an InputError."""
+    from ase.io import iread
+
+    number = 0
+    try:
+        for atoms in iread(path, index=":", format="extxyz"):
+            number += 1
+            yield atoms
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except (ValueError, KeyError, IndexError, AssertionError, StopIteration) as error:
+        raise InputError(
+            f"{path}: frame {number} (from 0) is damaged or cut short ({error}). "
+            "Resume the labelling, which repairs the end of the file, or cut that frame."
+        ) from None
+
+
+def trajectory_of(atoms: Atoms) -> str:
+    """What must stay on one side of the split: the trajectory, or the seed the frame grew from."""
+    name = str(atoms.info.get("trajectory", ""))
+    return name or f"{atoms.info.get('class', 'unknown')}-{atoms.info.get('seed', 0)}"
+
+
+def virial(atoms: Atoms) -> np.ndarray:
+    """Virial (3, 3) in eV as DeePMD-kit defines it: -dE/dstrain = -V x stress of ASE."""
+    return -np.asarray(atoms.get_stress(voigt=False)) * atoms.get_volume()
+
+
+def build(
+    sources: Sequence[Path],
+    root: Path,
+    *,
+    system: str,
+    elements: Sequence[str],
+    gate: GateSettings,
+    held_out: Sequence[str],
+    engine: str | None = None,
+) -> dict[str, Any]:
+    """Write a data set from labelled extxyz files, replacing `root` only when all went well.
+
+    Parameters
+    ----------
+    sources : paths of extxyz files
+        Frames carry energy, forces, stress; `info` keys `class`, `trajectory`, `seed`, `T`.
+    elements : sequence of str
+        The type map, in the order of the system's TOML.
+    held_out : patterns
+        A frame whose trajectory matches one (fnmatch) belongs to the test set.
+    engine : str, optional
+        Stands for the engine of frames that name none; such frames count as converged, so use it
+        only for engines without self-consistency.
+
+    Returns
+    -------
+    dict
+        The content of `origin.json`.
+
+    Raises
+    ------
+    InputError
+        Nothing is left to train on, or a file is damaged.
+    """
+    accepted, refused = _admit(sources, elements, gate, held_out, engine)
+    if not any(r.split == "train" for r in accepted):
+        reasons = ", ".join(sorted({r["reason"] for r in refused})) or "all frames are held out"
+        raise InputError(f"{', '.join(map(str, sources))}: no frame left to train on ({reasons}).")
+    root = Path(root)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    try:
+        rows = _write_folders(accepted, aside, elements)
+        _write_table(aside / "frames.tsv", rows)
+        origin = _origin(accepted, refused, sources, aside, system, elements, held_out)
+        (aside / "origin.json").write_text(json.dumps(origin, indent=1) + "\n")
+        aside.chmod(0o755)
+        if root.exists():
+            shutil.rmtree(root)
+        aside.rename(root)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return origin
+
+
+def folders(root: Path, split: str) -> dict[str, list[Path]]:
+    """The deepmd/npy folders of one split, sorted by class of frame."""
+    found: dict[str, list[Path]] = {}
+    for raw in sorted((Path(root) / split).glob("*/type.raw")):
+        found.setdefault(raw.parent.name.split("-")[0], []).append(raw.parent)
+    if not found:
+        raise InputError(f"{root}: no data set for {split!r}. Make it with bin/dataset.py.")
+    return found
+
+
+def check_arrays(root: Path) -> None:
+    """Refuse a data set with a number that is not finite, naming the file and frame."""
+    arrays = sorted(Path(root).glob("*/*/set.*/*.npy"))
+    for path in arrays:
+        try:
+            values = np.load(path)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: not a readable array ({error}). Build the set again."
+            ) from None
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"{path}: frame {int(np.argmax(bad))} is not finite ({int(bad.sum())} of {len(bad)}). "
+                "Build the set again with bin/dataset.py, whose gate drops such frames."
+            )
+
+
+def _admit(
+    sources: Iterable[Path],
+    elements: Sequence[str],
+    gate: GateSettings,
+    held_out: Sequence[str],
+    engine: str | None,
+) -> tuple[list[Record], list[dict[str, Any]]]:
+    accepted: list[Record] = []
+    refused: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for source in sources:
+        for number, atoms in enumerate(read_labelled(source)):
+            if engine is not None and "engine" not in atoms.info:
+                atoms.info |= {"engine": engine, "converged": atoms.info.get("converged", True)}
+            name = str(atoms.info.get("frame_id") or frame_id(atoms))
+            reason = problem(atoms, gate, elements)
+            if reason is None and name in seen:
+                reason = "duplicate frame"
+            if reason is not None:
+                refused.append({"path": relative(source), "frame": number, "reason": reason})
+                continue
+            seen.add(name)
+            group = trajectory_of(atoms)
+            split = "test" if any(fnmatch(group, p) for p in held_out) else "train"
+            kind = str(atoms.info.get("class", "unknown"))
+            accepted.append(Record(atoms, name, split, kind, group))
+    return accepted, refused
+
+
+def _write_folders(
+    records: Sequence[Record], root: Path, elements: Sequence[str]
+) -> list[dict[str, Any]]:
+    import dpdata
+
+    groups: dict[tuple[str, str, bytes], list[Record]] = {}
+    for record in records:
+        key = (record.split, record.kind, record.atoms.numbers.tobytes())
+        groups.setdefault(key, []).append(record)
+    used: Counter[str] = Counter()
+    rows = []
+    for (split, kind, _), members in sorted(groups.items(), key=lambda item: item[0]):
+        folder = f"{split}/{kind.replace('-', '_')}-{len(members[0].atoms)}"
+        used[folder] += 1  # same class and size, another composition or order of atoms
+        folder += f"-{used[folder]}" if used[folder] > 1 else ""
+        system = dpdata.LabeledSystem(data=_arrays([m.atoms for m in members], elements))
+        system.to("deepmd/npy", str(root / folder), set_size=len(members))
+        rows += [_row(folder, index, record) for index, record in enumerate(members)]
+    return rows
+
+
+def _arrays(frames: Sequence[Atoms], elements: Sequence[str]) -> dict[str, Any]:
+    types = np.array([list(elements).index(s) for s in frames[0].get_chemical_symbols()])
+    return {
+        "atom_names": list(elements),
+        "atom_numbs": np.bincount(types, minlength=len(elements)).tolist(),
+        "atom_types": types,
+        "orig": np.zeros(3),
+        "nopbc": False,
+        "cells": np.array([a.cell[:] for a in frames]),
+        "coords": np.array([a.positions for a in frames]),
+        "energies": np.array([a.get_potential_energy() for a in frames]),
+        "forces": np.array([a.get_forces(apply_constraint=False) for a in frames]),
+        "virials": np.array([virial(a) for a in frames]),
+    }
+
+
+def _row(folder: str, index: int, record: Record) -> dict[str, Any]:
+    info = record.atoms.info
+    return {
+        "split": record.split,
+        "folder": folder,
+        "index": index,
+        "class": record.kind,
+        "trajectory": record.trajectory,
+        "seed": info.get("seed", ""),
+        "T_K": info.get("T", ""),
+        "P_GPa": f"{record.pressure_GPa:.3f}",
+        "frame_id": record.frame_id,
+    }
+
+
+def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    lines = ["\t".join(COLUMNS)] + ["\t".join(str(row[c]) for c in COLUMNS) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _origin(
+    accepted: Sequence[Record],
+    refused: Sequence[dict[str, Any]],
+    sources: Sequence[Path],
+    root: Path,
+    system: str,
+    elements: Sequence[str],
+    held_out: Sequence[str],
+) -> dict[str, Any]:
+    infos = [r.atoms.info for r in accepted]
+    temperatures = [float(i["T"]) for i in infos if "T" in i]
+    pressures = [r.pressure_GPa for r in accepted]
+    counts = {s: dict(Counter(r.kind for r in accepted if r.split == s)) for s in ("train", "test")}
+    return {
+        "schema": SCHEMA,
+        "system": system,
+        "elements": list(elements),
+        "engine": dict(Counter(str(i.get("engine", "unknown")) for i in infos)),
+        "versions": sorted({str(i["versions"]) for i in infos if "versions" in i}),
+        "units": {"length": "A", "energy": "eV", "force": "eV/A", "virial": "eV, -dE/dstrain"},
+        "frames": counts,
+        "held_out": list(held_out),
+        "temperature_K": [min(temperatures), max(temperatures)] if temperatures else None,
+        "static_pressure_GPa": [round(min(pressures), 3), round(max(pressures), 3)],
+        "seeds": " ".join(map(str, sorted({int(i["seed"]) for i in infos if "seed" in i}))),
+        "sources": [{"path": relative(p), "sha256": sha256(p)} for p in sources],
+        "refused": {"count": len(refused), "frames": list(refused)},
+        "arrays": {
+            str(p.relative_to(root)): sha256(p)
+            for p in sorted(root.glob("*/*/**/*"))
+            if p.suffix in {".npy", ".raw"}
+        },
+    }

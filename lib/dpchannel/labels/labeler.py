@@ -1,0 +1,52 @@
+"""What every engine of labels does: write its input, run, read the result back."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+class Labeler(Protocol):
+    """An engine that labels one frame in a folder of its own.
+
+    The three steps are separate, so that a finished run is read again instead of redone, and a
+    batch system can do the second elsewhere.
+    """
+
+    name: str
+
+    def write_inputs(self, atoms: Atoms, folder: Path) -> None:
+        """Write everything the run needs into `folder`."""
+
+    def run(self, folder: Path) -> None:
+        """Run in `folder`.
+
+        Raises
+        ------
+        EngineMissing
+            The program or package is not installed.
+        EngineFailed
+            It ran and failed; the message names the log.
+        """
+
+    def read(self, folder: Path) -> Atoms:
+        """The frame with `energy` (eV), `forces` (eV/A), `stress` (eV/A^3, ASE's sign: positive
+        under tension) on a SinglePointCalculator; `info` says `engine`, `versions`, `converged`.
+
+        What the engine did not give is left out: the gate refuses the frame and says why.
+        """
+
+
+def frame_id(atoms: Atoms) -> str:
+    """Sixteen hexadecimal digits that name a geometry: elements, cell and positions to 1e-6 A."""
+    digest = hashlib.sha256(atoms.numbers.astype("<i8").tobytes())
+    for array in (atoms.cell[:], atoms.positions):
+        # adding 0.0 turns -0.0 into 0.0
+        digest.update((np.round(np.asarray(array, dtype="<f8"), 6) + 0.0).tobytes())
+    return digest.hexdigest()[:16]
