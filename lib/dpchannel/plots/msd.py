@@ -1,0 +1,146 @@
+"""Mean-squared displacements, their exponent and the ions' paths (Fig. 5a, b of the paper)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dpchannel import units
+from dpchannel.plots import style
+from dpchannel.plots.sidecar import load_sidecar
+from dpchannel.results import Quantity, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Arrays = dict[str, Any]
+SIDECAR = "msd.npz"
+
+
+def plot_msd(result_path: Path, out: list[Path], *, paper_D_cm2_per_s: float | None) -> None:
+    """Draw the result of a diffusion task to every path in `out` (.png, .pdf).
+
+    Parameters
+    ----------
+    result_path : Path                  result.json; msd.npz lies beside it
+    out : list of Path                  .png or .pdf
+    paper_D_cm2_per_s : float or None   drawn as a line of slope 2 D, for comparison
+    """
+    result = Result.read(result_path)
+    arrays = load_sidecar(result, result_path, SIDECAR)
+    with style.house_style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.6, 4.4), layout="constrained")
+        grid = figure.add_gridspec(2, 2, height_ratios=[3.0, 1.0], width_ratios=[1.25, 1.0])
+        main = figure.add_subplot(grid[0, 0])
+        slope = figure.add_subplot(grid[1, 0], sharex=main)
+        paths = figure.add_subplot(grid[:, 1])
+        _draw_msd(main, arrays, result, paper_D_cm2_per_s)
+        _draw_exponent(slope, arrays)
+        _draw_paths(paths, arrays)
+        figure.suptitle(_title(result), fontsize=9.5, x=0.01, ha="left")
+        style.save(figure, out)
+
+
+def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | None) -> None:
+    greys = iter(style.FRAMEWORK * 3)
+    top = 0.0
+    for name, role in zip(arrays["species"], arrays["roles"], strict=True):
+        lag = arrays[f"lag_ps_{name}"]
+        if role == "framework":
+            axes.plot(lag, arrays[f"msd_axis_{name}"], lw=0.8, color=next(greys), label=f"{name}, c")
+            continue
+        colour = style.MOBILE if role == "mobile" else style.OTHER
+        for part, label, dash in (("axis", "c", "-"), ("plane", "ab", (0, (3, 1.5)))):
+            mean, err = arrays[f"msd_{part}_{name}"], arrays[f"err_{part}_{name}"]
+            axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {label}")
+            axes.fill_between(lag, mean - err, mean + err, color=colour, alpha=0.18, lw=0)
+            top = max(top, float(np.nanmax(mean + np.nan_to_num(err))))
+    longest = float(arrays[f"lag_ps_{arrays['species'][0]}"][-1])
+    if paper_D is not None:
+        _draw_reference(axes, paper_D, longest, top)
+    axes.set_xlim(0.0, longest)
+    axes.set_ylim(0.0, 1.25 * top)
+    axes.set_ylabel("MSD (Å$^2$)")
+    axes.tick_params(labelbottom=False)
+    axes.set_title(f"MSD; {_words(result.quantities['D_c'])}")
+    axes.legend(ncols=3, loc="upper left", handlelength=1.8, columnspacing=1.0)
+
+
+def _draw_reference(axes: "Axes", paper_D: float, longest: float, top: float) -> None:
+    """A line of slope 2 D from the origin; named at its end, inside the frame."""
+    rate = 2.0 * paper_D / units.A2_PER_PS_IN_CM2_PER_S
+    axes.plot([0.0, longest], [0.0, rate * longest], color=style.REFERENCE, lw=0.8, ls=":")
+    end = min(longest, 0.8 * 1.25 * top / rate)
+    axes.annotate(
+        f"$2Dt$, paper\n$D$ = {paper_D:.1e} cm$^2$/s",
+        (end, rate * end),
+        xytext=(-4, 0),
+        textcoords="offset points",
+        ha="right" if end > 0.5 * longest else "left",
+        va="center",
+        fontsize=7.5,
+        color=style.REFERENCE,
+    )
+
+
+def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
+    axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
+    axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
+    axes.plot(arrays["exponent_lag_ps"], arrays["exponent"], color=style.MOBILE, lw=1.0)
+    axes.set_ylim(-0.5, 1.6)
+    axes.set_yticks([0, 1], ["0", "1"])
+    axes.set_xlabel("lag time (ps)")
+    axes.set_ylabel("exponent")
+
+
+def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
+    """Height of every ion against time, in sites: a hop is a step to the next line."""
+    time, height = arrays["time_ps"], arrays["height_sites"]
+    axes.hlines(
+        np.arange(np.floor(height.min()), np.ceil(height.max()) + 1),
+        time[0],
+        time[-1],
+        color="#dddddd",
+        lw=0.6,
+        zorder=0,
+    )
+    moved = np.unique(arrays["hop_ion"])
+    for ion in range(height.shape[1]):
+        hopped = ion in moved
+        axes.plot(
+            time,
+            height[:, ion],
+            lw=0.8 if hopped else 0.35,
+            color=style.MOBILE if hopped else style.FRAMEWORK[1],
+            alpha=1.0 if hopped else 0.6,
+            zorder=2 if hopped else 1,
+        )
+    axes.plot(
+        arrays["hop_time_ps"], arrays["hop_height_sites"], "o", ms=3.0, mfc="none", color="black"
+    )
+    axes.set_xlim(time[0], time[-1])
+    axes.set_xlabel("time (ps)")
+    axes.set_ylabel("displacement along c (sites)")
+    n_hops = len(arrays["hop_ion"])
+    axes.set_title(f"{height.shape[1]} ions, {n_hops} {'hop' if n_hops == 1 else 'hops'}")
+
+
+def _title(result: Result) -> str:
+    state = result.state
+    return (
+        f"{state.get('compound', result.system)}, {state['temperature_K']:g} K, "
+        f"{state['pressure_GPa']:g} GPa: {state['n_ions']} ions x {state['produce_ps']:g} ps"
+    )
+
+
+def _words(quantity: Quantity) -> str:
+    """`D_c < 5.0e-06 cm2/s` or `D_c = 7.1e-06 cm2/s (5.0e-06 to 9.3e-06)`, for a title."""
+    unit = quantity.unit.replace("cm2", "cm$^2$")
+    if quantity.value is None:
+        return "no $D_c$"
+    if quantity.kind == "upper_bound":
+        return f"$D_c$ < {quantity.value:.1e} {unit} (95 %)"
+    interval = f" ({quantity.ci95[0]:.1e} to {quantity.ci95[1]:.1e})" if quantity.ci95 else ""
+    return f"$D_c$ = {quantity.value:.1e} {unit}{interval}"

@@ -1,0 +1,1 @@
+"""Results for people: tables, sentences, and the assembly of a task's result file."""

@@ -1,0 +1,109 @@
+"""What a diffusion run says, in one paragraph."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy.stats import poisson
+
+from dpchannel import units
+from dpchannel.results import Quantity
+from dpchannel.statepoint import StatePoint
+
+# what to run next; `make` reads the same names from inputs/profiles
+_NEXT_PROFILE = {"toy": "quick", "quick": "standard", "standard": "paper"}
+
+
+def expected_hops(D_cm2_per_s: float, *, ion_ns: float, site_spacing_A: float) -> float:
+    """Hops that a diffusion coefficient would give in a run of `ion_ns`.
+
+    Uncorrelated hops of one site spacing d on a line: rate = 2 D / d^2.
+    """
+    D = D_cm2_per_s / units.A2_PER_PS_IN_CM2_PER_S
+    return 2.0 * D / site_spacing_A**2 * ion_ns * 1e3
+
+
+def sentence(
+    state: Mapping[str, Any],
+    quantities: Mapping[str, Quantity],
+    *,
+    paper_D_cm2_per_s: float | None,
+    paper_state: StatePoint | None = None,
+) -> str:
+    """The paragraph a person reads first.
+
+    Parameters
+    ----------
+    state : mapping                 n_ions, produce_ps, profile and the set point
+    quantities : mapping            D_c (cm2/s), n_hops, ion_ns (ns), site_spacing (A)
+    paper_D_cm2_per_s : float, None the paper's D at this state
+    paper_state : StatePoint, None  where the paper gives D, said when it is another state
+    """
+    n_hops = int(quantities["n_hops"].value or 0)
+    ion_ns = quantities["ion_ns"].value or 0.0
+    D_c = quantities["D_c"]
+    parts = [
+        f"{state['n_ions']} ions x {state['produce_ps']:g} ps = {_ion_ns(ion_ns)} ion ns; "
+        f"{n_hops} {_plural('hop', n_hops)}; {_value(D_c)}."
+    ]
+    if paper_D_cm2_per_s is not None:
+        spacing = quantities["site_spacing"].value or 0.0
+        parts.append(_paper(paper_D_cm2_per_s, ion_ns, spacing, n_hops))
+    elif paper_state is not None:
+        parts.append(
+            f"The paper gives a value at {units.temperature_label(paper_state.temperature_K)} and "
+            f"{units.pressure_label(paper_state.pressure_GPa)} only."
+        )
+    if D_c.kind != "estimate":
+        parts.append(_advice(state.get("profile")))
+    return " ".join(part for part in parts if part)
+
+
+def _value(D_c: Quantity) -> str:
+    if D_c.value is None:
+        return "no D_c"
+    if D_c.kind == "upper_bound":
+        return f"D_c < {_short(D_c.value)} {D_c.unit} (95 %)"
+    interval = f" (95 %: {_short(D_c.ci95[0])} to {_short(D_c.ci95[1])})" if D_c.ci95 else ""
+    return f"D_c = {_short(D_c.value)} {D_c.unit}{interval}"
+
+
+def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:
+    """How many hops the paper's D gives in the same run, and how odd ours is under it."""
+    expected = expected_hops(paper_D, ion_ns=ion_ns, site_spacing_A=spacing_A)
+    text = f"The paper's {_short(paper_D)} would give {_count(expected)} hops here"
+    if n_hops <= expected:
+        chance = float(poisson.cdf(n_hops, expected))
+        which = "none" if n_hops == 0 else f"{n_hops} or fewer"
+    else:
+        chance = float(poisson.sf(n_hops - 1, expected))
+        which = f"{n_hops} or more"
+    return f"{text} (chance of {which}: {_percent(chance)})."
+
+
+def _advice(profile: str | None) -> str:
+    following = _NEXT_PROFILE.get(profile or "")
+    return f"For more ion ns: PROFILE={following}." if following else ""
+
+
+def _short(D: float) -> str:
+    """7.3e-6, as people write it."""
+    mantissa, exponent = f"{D:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _ion_ns(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _count(value: float) -> str:
+    return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+
+
+def _percent(chance: float) -> str:
+    if chance < 0.001:
+        return "below 0.1 %"
+    return f"{100 * chance:.1f} %" if chance < 0.1 else f"{100 * chance:.0f} %"
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,74 @@
+"""Numbers of others: regression/paper.toml and regression/literature.toml."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from dpchannel.errors import InputError
+from dpchannel.results import project_root
+from dpchannel.settings import Strict, load
+
+# two states are the same when their set points agree this well; both are typed, not measured
+_SAME_STATE = {"pressure_GPa": 1e-3, "temperature_K": 0.5}
+
+
+class Number(Strict):
+    """One number somebody else published, and where it stands."""
+
+    quantity: str
+    value: float
+    unit: str
+    stderr: float | None = None
+    state: dict[str, float] = Field(default_factory=dict)
+    method: str
+    where: str
+    note: str = ""
+
+
+class Reference(Strict):
+    """One file of published numbers for one system."""
+
+    system: str
+    citation: str
+    number: tuple[Number, ...]
+
+    def find(self, system: str, quantity: str, state: Mapping[str, Any]) -> Number | None:
+        """The first number for this quantity of this system at this state, if there is one."""
+        for number in self.all_states(system, quantity):
+            if set(number.state) == set(_SAME_STATE) and all(
+                key in state and abs(float(state[key]) - number.state[key]) <= tolerance
+                for key, tolerance in _SAME_STATE.items()
+            ):
+                return number
+        return None
+
+    def all_states(self, system: str, quantity: str) -> tuple[Number, ...]:
+        """Every number for this quantity of this system."""
+        if system != self.system:
+            return ()
+        return tuple(n for n in self.number if n.quantity == quantity)
+
+
+def paper() -> Reference:
+    """The paper's numbers; a checkout without them is an InputError."""
+    return load(Reference, project_root() / "regression" / "paper.toml")
+
+
+def paper_diffusion_cm2_per_s(system: str, state: Mapping[str, Any]) -> float | None:
+    """The paper's D at this state, or None.
+
+    Raises
+    ------
+    InputError      the number in regression/paper.toml is not in cm2/s
+    """
+    number = paper().find(system, "D_c", state)
+    if number is not None and number.unit != "cm2/s":
+        raise InputError(f"regression/paper.toml: D_c in {number.unit!r}. Write it in cm2/s.")
+    return number.value if number else None
+
+
+def evidence_path(system: str, task: str, state: Path) -> Path:
+    """The committed result for this state: `state` is `P4GPa/T500K`."""
+    return project_root() / "regression" / "evidence" / system / task / state / "result.json"

@@ -1,0 +1,64 @@
+"""Everything a person reads about one result file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dpchannel.report import table
+from dpchannel.report.reference import evidence_path, paper
+from dpchannel.results import Result, relative
+from dpchannel.statepoint import StatePoint
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A result beside the committed one for the same state, where there is one."""
+
+    result: Result
+    evidence: Result | None
+    evidence_file: Path | None
+    rows: list[table.Row]
+
+    def tsv(self) -> str:
+        """The table for other programs."""
+        return table.tsv(self.rows)
+
+    def print(self) -> None:
+        """The table, failed checks and the sentence, on stderr; stdout is kept for data."""
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False, soft_wrap=False)
+        console.print(table.rich_table(self.result, self.rows))
+        console.print()
+        for check in self.result.checks:
+            if not check.ok:
+                console.print(f"check failed: {check.name}: {check.text}", style="bold red")
+        passed = sum(check.ok for check in self.result.checks)
+        if self.result.checks:
+            console.print(f"{passed} of {len(self.result.checks)} checks passed.", style="dim")
+        console.print(self.result.summary, style="bold")
+        if self.evidence and self.evidence_file:
+            where = relative(self.evidence_file)
+            console.print(f"Committed run ({where}): {self.evidence.summary}")
+
+
+def collect(path: Path) -> Shown:
+    """Read a result and find its neighbours.
+
+    Raises
+    ------
+    InputError      the file, or the committed one, cannot be read as a result
+    """
+    result = Result.read(path)
+    evidence_file = _evidence_file(result)
+    same = evidence_file is not None and evidence_file.resolve() == path.resolve()
+    found = evidence_file is not None and evidence_file.is_file() and not same
+    evidence = Result.read(evidence_file) if found and evidence_file else None
+    return Shown(result, evidence, evidence_file, table.rows(result, evidence, paper()))
+
+
+def _evidence_file(result: Result) -> Path | None:
+    state = result.state
+    if "pressure_GPa" not in state or "temperature_K" not in state:
+        return None
+    point = StatePoint(float(state["pressure_GPa"]), float(state["temperature_K"]))
+    return evidence_path(result.system, result.task, point.path)
