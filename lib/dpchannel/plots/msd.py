@@ -45,43 +45,58 @@ def plot_msd(result_path: Path, out: list[Path], *, paper_D_cm2_per_s: float | N
 
 def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | None) -> None:
     greys = iter(style.FRAMEWORK * 3)
+    columns: dict[str, list[Any]] = {"mobile": [], "other": [], "framework": []}
     top = 0.0
     for name, role in zip(arrays["species"], arrays["roles"], strict=True):
         lag = arrays[f"lag_ps_{name}"]
         if role == "framework":
-            axes.plot(lag, arrays[f"msd_axis_{name}"], lw=0.8, color=next(greys), label=f"{name}, c")
+            columns[role] += axes.plot(
+                lag, arrays[f"msd_axis_{name}"], lw=0.8, color=next(greys), label=f"{name}, c"
+            )
             continue
         colour = style.MOBILE if role == "mobile" else style.OTHER
         for part, label, dash in (("axis", "c", "-"), ("plane", "ab", (0, (3, 1.5)))):
-            mean, err = arrays[f"msd_{part}_{name}"], arrays[f"err_{part}_{name}"]
-            axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {label}")
+            mean, err = arrays[f"msd_{part}_{name}"], np.nan_to_num(arrays[f"err_{part}_{name}"])
+            columns[role] += axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {label}")
             axes.fill_between(lag, mean - err, mean + err, color=colour, alpha=0.18, lw=0)
-            top = max(top, float(np.nanmax(mean + np.nan_to_num(err))))
+            top = max(top, float(np.max(mean + err)))
     longest = float(arrays[f"lag_ps_{arrays['species'][0]}"][-1])
     if paper_D is not None:
-        _draw_reference(axes, paper_D, longest, top)
+        columns["mobile"] += _draw_reference(
+            axes, paper_D, min(longest, 1.05 * top / _rate(paper_D))
+        )
     axes.set_xlim(0.0, longest)
-    axes.set_ylim(0.0, 1.25 * top)
+    axes.set_ylim(0.0, 1.55 * top)  # room for the legend
     axes.set_ylabel("MSD (Å$^2$)")
     axes.tick_params(labelbottom=False)
-    axes.set_title(f"MSD; {_words(result.quantities['D_c'])}")
-    axes.legend(ncols=3, loc="upper left", handlelength=1.8, columnspacing=1.0)
+    axes.set_title(f"Mean-squared displacement; {_words(result.quantities['D_c'])}")
+    _legend(axes, columns)
 
 
-def _draw_reference(axes: "Axes", paper_D: float, longest: float, top: float) -> None:
-    """A line of slope 2 D from the origin; named at its end, inside the frame."""
-    rate = 2.0 * paper_D / units.A2_PER_PS_IN_CM2_PER_S
-    axes.plot([0.0, longest], [0.0, rate * longest], color=style.REFERENCE, lw=0.8, ls=":")
-    end = min(longest, 0.8 * 1.25 * top / rate)
-    axes.annotate(
-        f"$2Dt$, paper\n$D$ = {paper_D:.1e} cm$^2$/s",
-        (end, rate * end),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        ha="right" if end > 0.5 * longest else "left",
-        va="center",
-        fontsize=7.5,
+def _rate(D_cm2_per_s: float) -> float:
+    """Slope 2 D of an MSD along one axis, in A^2/ps."""
+    return 2.0 * D_cm2_per_s / units.A2_PER_PS_IN_CM2_PER_S
+
+
+def _draw_reference(axes: "Axes", paper_D: float, end_ps: float) -> list[Any]:
+    return axes.plot(
+        [0.0, end_ps],
+        [0.0, _rate(paper_D) * end_ps],
         color=style.REFERENCE,
+        lw=0.9,
+        ls=":",
+        label="$2Dt$ with the paper's $D$",
+    )
+
+
+def _legend(axes: "Axes", columns: dict[str, list[Any]]) -> None:
+    """One column for each role; matplotlib fills columns top down, so short ones are padded."""
+    used = [lines for lines in columns.values() if lines]
+    height = max(len(lines) for lines in used)
+    (blank,) = axes.plot([], [], alpha=0.0, label=" ")
+    handles = [line for lines in used for line in [*lines, *[blank] * (height - len(lines))]]
+    axes.legend(
+        handles=handles, ncols=len(used), loc="upper left", handlelength=1.8, columnspacing=1.0
     )
 
 
@@ -96,7 +111,9 @@ def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
 
 
 def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
-    """Height of every ion against time, in sites: a hop is a step to the next line."""
+    """Displacement of every ion, in sites: a hop is a step to the next line."""
+    from matplotlib.ticker import MaxNLocator
+
     time, height = arrays["time_ps"], arrays["height_sites"]
     axes.hlines(
         np.arange(np.floor(height.min()), np.ceil(height.max()) + 1),
@@ -121,6 +138,8 @@ def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
         arrays["hop_time_ps"], arrays["hop_height_sites"], "o", ms=3.0, mfc="none", color="black"
     )
     axes.set_xlim(time[0], time[-1])
+    axes.set_ylim(min(-1.2, height.min() - 0.3), max(1.2, height.max() + 0.3))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("time (ps)")
     axes.set_ylabel("displacement along c (sites)")
     n_hops = len(arrays["hop_ion"])
@@ -136,11 +155,19 @@ def _title(result: Result) -> str:
 
 
 def _words(quantity: Quantity) -> str:
-    """`D_c < 5.0e-06 cm2/s` or `D_c = 7.1e-06 cm2/s (5.0e-06 to 9.3e-06)`, for a title."""
+    """The value, its interval or the bound, for a title."""
     unit = quantity.unit.replace("cm2", "cm$^2$")
     if quantity.value is None:
         return "no $D_c$"
     if quantity.kind == "upper_bound":
-        return f"$D_c$ < {quantity.value:.1e} {unit} (95 %)"
-    interval = f" ({quantity.ci95[0]:.1e} to {quantity.ci95[1]:.1e})" if quantity.ci95 else ""
-    return f"$D_c$ = {quantity.value:.1e} {unit}{interval}"
+        return f"$D_c$ < {_power(quantity.value)} {unit} (95 %)"
+    interval = ""
+    if quantity.ci95:
+        interval = f" ({_power(quantity.ci95[0])} to {_power(quantity.ci95[1])})"
+    return f"$D_c$ = {_power(quantity.value)} {unit}{interval}"
+
+
+def _power(value: float) -> str:
+    """`7.3 x 10^-6` as mathematics."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpchannel.results import replacing
 
@@ -15,7 +15,7 @@ OTHER = "#1f6fb2"
 FRAMEWORK = ("#7a7a7a", "#a3a3a3", "#c4c4c4")
 REFERENCE = "#2b2b2b"
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.labelsize": 9.0,
     "axes.titlesize": 9.0,
