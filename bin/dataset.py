@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Build a deepmd/npy data set from labelled frames."""
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"
@@ -22,7 +22,7 @@ def main(
         typer.Option(help="Engine (without self-consistency) of frames that do not name theirs."),
     ] = None,
 ) -> None:
-    """Gate the frames, split them by trajectory, write folders per class, origin.json, frames.tsv."""
+    """Gate the frames, split them by trajectory, write a folder per class and a record of origin."""
     from dpchannel.labels import dataset
     from dpchannel.settings import LabelSettings, SystemSettings, load
 

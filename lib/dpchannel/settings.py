@@ -140,6 +140,60 @@ class LabelSettings(Strict):
     gate: GateSettings
 
 
+class DescriptorSettings(Strict):
+    """The neighbourhood that the potential sees."""
+
+    rcut_A: float = Field(gt=0)
+    rcut_smth_A: float = Field(ge=0)
+    sel_margin: float = Field(ge=0)
+
+
+class LearningRateSettings(Strict):
+    """Exponential decay from `start` to `stop`."""
+
+    start: float = Field(gt=0)
+    stop: float = Field(gt=0)
+    decay_steps: int = Field(gt=0)
+
+
+class LossSettings(Strict):
+    """Weights at the first and at the last step."""
+
+    energy: tuple[float, float]
+    force: tuple[float, float]
+    virial: tuple[float, float]
+
+
+class TrainingRunSettings(Strict):
+    """How training proceeds, not what it finds."""
+
+    batch_atoms: int = Field(gt=0)
+    display_steps: int = Field(gt=0)
+    save_steps: int = Field(gt=0)
+    compress_step: float = Field(gt=0)
+
+
+class NetworkSettings(Strict):
+    """One size of network, and how long it trains."""
+
+    embedding: tuple[int, ...] = Field(min_length=1)
+    axis: int = Field(gt=0)
+    fitting: tuple[int, ...] = Field(min_length=1)
+    precision: Literal["float64", "float32"]
+    steps: int = Field(gt=0)
+
+
+class TrainingSettings(Strict):
+    """inputs/training.toml: from a data set to a potential."""
+
+    seed: int
+    descriptor: DescriptorSettings
+    learning_rate: LearningRateSettings
+    loss: LossSettings
+    run: TrainingRunSettings
+    networks: dict[str, NetworkSettings]
+
+
 def load(model: type[M], path: Path) -> M:
     """Read a TOML file into its model; say which key of which file is wrong."""
     try:

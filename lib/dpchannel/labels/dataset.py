@@ -134,34 +134,6 @@ def build(
     return origin
 
 
-def folders(root: Path, split: str) -> dict[str, list[Path]]:
-    """The deepmd/npy folders of one split, sorted by class of frame."""
-    found: dict[str, list[Path]] = {}
-    for raw in sorted((Path(root) / split).glob("*/type.raw")):
-        found.setdefault(raw.parent.name.split("-")[0], []).append(raw.parent)
-    if not found:
-        raise InputError(f"{root}: no data set for {split!r}. Make it with bin/dataset.py.")
-    return found
-
-
-def check_arrays(root: Path) -> None:
-    """Refuse a data set with a number that is not finite, naming the file and frame."""
-    arrays = sorted(Path(root).glob("*/*/set.*/*.npy"))
-    for path in arrays:
-        try:
-            values = np.load(path)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a readable array ({error}). Build the set again."
-            ) from None
-        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        if bad.any():
-            raise InputError(
-                f"{path}: frame {int(np.argmax(bad))} is not finite ({int(bad.sum())} of {len(bad)}). "
-                "Build the set again with bin/dataset.py, whose gate drops such frames."
-            )
-
-
 def _admit(
     sources: Iterable[Path],
     elements: Sequence[str],

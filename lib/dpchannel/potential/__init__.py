@@ -1,0 +1,1 @@
+"""Deep potentials: train, freeze, compress, test, describe."""

@@ -1,0 +1,64 @@
+"""Reads deepmd/npy data sets: `<root>/<split>/<class>-<n_atom>[-k]/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dpchannel.errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def folders(root: Path, split: str) -> dict[str, list[Path]]:
+    """The folders of one split (`train` or `test`) by class of frame; empty when there are none."""
+    found: dict[str, list[Path]] = {}
+    for raw in sorted((Path(root) / split).glob("*/type.raw")):
+        found.setdefault(raw.parent.name.split("-")[0], []).append(raw.parent)
+    return found
+
+
+def check_arrays(root: Path) -> None:
+    """Refuse a data set with an unreadable array or a number that is not finite."""
+    arrays = sorted(Path(root).glob("*/*/set.*/*.npy"))
+    if not arrays:
+        raise InputError(f"{root}: no data set in deepmd/npy format. Make it with bin/dataset.py.")
+    for path in arrays:
+        try:
+            values = np.load(path)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"{path}: not a readable array ({error}). Build the set again."
+            ) from None
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"{path}: frame {int(np.argmax(bad))} is not finite ({int(bad.sum())} of "
+                f"{len(bad)} frames). Build the set again with bin/dataset.py, which drops them."
+            )
+
+
+def frames(folder: Path) -> Iterator[Atoms]:
+    """Labelled frames of one folder, with energy (eV), forces (eV/A) and stress (eV/A^3) attached.
+
+    The virial of DeePMD-kit is -dE/dstrain, so stress = -virial / V.
+    """
+    import dpdata
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    data = dpdata.LabeledSystem(str(folder), fmt="deepmd/npy").data
+    symbols = [data["atom_names"][t] for t in data["atom_types"]]
+    for n in range(len(data["coords"])):
+        atoms = Atoms(symbols, positions=data["coords"][n], cell=data["cells"][n], pbc=True)
+        atoms.calc = SinglePointCalculator(
+            atoms,
+            energy=float(data["energies"][n]),
+            forces=data["forces"][n],
+            stress=-data["virials"][n] / atoms.get_volume(),
+        )
+        yield atoms

@@ -1,0 +1,113 @@
+"""The input.json of DeePMD-kit (3.2, TensorFlow backend) from inputs/training.toml.
+
+Source of the keys: `dp doc-train-input`; descriptor se_e2_a, fitting `ener`, loss `ener`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dpchannel.settings import NetworkSettings, TrainingSettings
+
+CHECKPOINT = "model.ckpt"
+CURVE = "lcurve.out"
+
+
+def selected_neighbours(most: Sequence[int], margin: float) -> list[int]:
+    """`sel`: the most neighbours seen of each type, plus the margin, up to a multiple of four.
+
+    >>> selected_neighbours([21, 14, 51], 0.25)
+    [28, 20, 64]
+    """
+    return [4 * math.ceil(n * (1 + margin) / 4) for n in most]
+
+
+def training_input(
+    settings: TrainingSettings,
+    network: NetworkSettings,
+    *,
+    elements: Sequence[str],
+    sel: Sequence[int],
+    train: Sequence[Path],
+    watch: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Everything `dp train` reads.
+
+    Parameters
+    ----------
+    elements : sequence of str
+        The type map: the order of types in the system's TOML.
+    sel : (n_type,)
+        Neighbours kept of each type.
+    train, watch : paths
+        Folders to learn from, and folders whose errors are only displayed, as seen from the
+        folder of the training.
+    """
+    seed, loss = settings.seed, settings.loss
+    data: dict[str, Any] = {
+        "training_data": {
+            "systems": [str(p) for p in train],
+            "batch_size": f"auto:{settings.run.batch_atoms}",
+            "auto_prob": "prob_sys_size",
+        }
+    }
+    if watch:
+        data["validation_data"] = {
+            "systems": [str(p) for p in watch],
+            "batch_size": f"auto:{settings.run.batch_atoms}",
+            "numb_btch": 4,
+        }
+    return {
+        "model": {
+            "type_map": list(elements),
+            "descriptor": {
+                "type": "se_e2_a",
+                "sel": list(sel),
+                "rcut": settings.descriptor.rcut_A,
+                "rcut_smth": settings.descriptor.rcut_smth_A,
+                "neuron": list(network.embedding),
+                "axis_neuron": network.axis,
+                "resnet_dt": False,
+                "type_one_side": True,
+                "precision": network.precision,
+                "seed": seed,
+            },
+            "fitting_net": {
+                "type": "ener",
+                "neuron": list(network.fitting),
+                "resnet_dt": True,
+                "precision": network.precision,
+                "seed": seed,
+            },
+        },
+        "learning_rate": {
+            "type": "exp",
+            "start_lr": settings.learning_rate.start,
+            "stop_lr": settings.learning_rate.stop,
+            "decay_steps": settings.learning_rate.decay_steps,
+        },
+        "loss": {
+            "type": "ener",
+            "start_pref_e": loss.energy[0],
+            "limit_pref_e": loss.energy[1],
+            "start_pref_f": loss.force[0],
+            "limit_pref_f": loss.force[1],
+            "start_pref_v": loss.virial[0],
+            "limit_pref_v": loss.virial[1],
+        },
+        "training": data
+        | {
+            "numb_steps": network.steps,
+            "seed": seed,
+            "disp_file": CURVE,
+            "disp_freq": min(settings.run.display_steps, network.steps),
+            "save_freq": min(settings.run.save_steps, network.steps),
+            "save_ckpt": CHECKPOINT,
+            "max_ckpt_keep": 2,
+            "stat_file": "stat.hdf5",
+        },
+    }

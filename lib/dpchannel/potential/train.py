@@ -1,0 +1,282 @@
+"""Runs DeePMD-kit: neighbour statistics, training that resumes after a kill, freeze, compress."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dpchannel.errors import EngineFailed, EngineMissing, InputError
+from dpchannel.potential import data
+from dpchannel.potential.deepmd_input import (
+    CHECKPOINT,
+    CURVE,
+    selected_neighbours,
+    training_input,
+)
+from dpchannel.results import replacing, sha256
+
+if TYPE_CHECKING:
+    from dpchannel.settings import NetworkSettings, TrainingSettings
+
+MODEL = "model.pb"
+COMPRESSED = "model-compressed.pb"
+POLL_S = 2.0
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Files of a finished training."""
+
+    model: Path
+    compressed: Path
+    input_json: Path
+
+
+def train(
+    dataset: Path,
+    work: Path,
+    settings: TrainingSettings,
+    network: NetworkSettings,
+    *,
+    elements: Sequence[str],
+    init_model: Path | None = None,
+    threads: int = 1,
+    note: Note,
+) -> Trained:
+    """Train in `work`, or go on from its last checkpoint, then freeze and compress.
+
+    Parameters
+    ----------
+    dataset : Path
+        Root with `train/` and perhaps `test/`; the latter is only watched.
+    init_model : Path, optional
+        Folder of an earlier training with the same network: start from its weights.
+    threads : int
+        Cores for TensorFlow.
+    note : callable
+        Receives progress, one line at a time.
+
+    Raises
+    ------
+    InputError
+        The data set is damaged, or `work` holds a training with other settings or data.
+    EngineFailed
+        `dp` failed; the message names the log.
+    """
+    data.check_arrays(dataset)
+    work.mkdir(parents=True, exist_ok=True)
+    with _locked(work) as lock:
+        _prepare(dataset, work, settings, network, elements, init_model, note)
+        if not (work / MODEL).exists():
+            _run_training(work, network.steps, init_model, threads, note, lock)
+            freeze(work, threads)
+            note(f"frozen: {work / MODEL}")
+        if not (work / COMPRESSED).exists():
+            compress(work, settings.run.compress_step, threads)
+            note(f"compressed: {work / COMPRESSED}")
+    return Trained(work / MODEL, work / COMPRESSED, work / "input.json")
+
+
+def freeze(work: Path, threads: int = 1) -> None:
+    """Write `model.pb` from the last checkpoint."""
+    with replacing(work / MODEL) as aside:
+        _dp(["--tf", "freeze", "-c", ".", "-o", aside.name], work, threads, "freeze.log")
+
+
+def compress(work: Path, step: float, threads: int = 1) -> None:
+    """Write `model-compressed.pb`: the embedding network becomes a table."""
+    with replacing(work / COMPRESSED) as aside:
+        command = ["--tf", "compress", "-i", MODEL, "-o", aside.name, "-s", str(step)]
+        _dp([*command, "-t", "input.json"], work, threads, "compress.log")
+
+
+def most_neighbours(dataset: Path, rcut_A: float, elements: Sequence[str]) -> list[int]:
+    """Largest number of neighbours of each type within the cutoff, over all frames."""
+    # the numpy backend gives the same numbers and starts faster
+    command = ["--dp", "neighbor-stat", "-s", str(dataset.resolve()), "-r", str(rcut_A)]
+    text = _dp([*command, "-t", *elements], Path.cwd(), 1, None)
+    match = re.search(r"max_nbor_size:\s*\[([\d\s,]+)\]", text)
+    if match is None:
+        raise EngineFailed(f"{dataset}: `dp neighbor-stat` gave no numbers:\n{text[-500:]}")
+    return [int(n) for n in re.findall(r"\d+", match[1])]
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """Rows of lcurve.out by column name; a line still being written is left out."""
+    if not path.exists():
+        return []
+    names: list[str] = []
+    rows = []
+    for line in path.read_text().splitlines():
+        if line.startswith("# step"):
+            names = line.lstrip("# ").split()
+        elif names and not line.startswith("#") and len(line.split()) == len(names):
+            rows.append(dict(zip(names, map(float, line.split()), strict=True)))
+    return rows
+
+
+def _prepare(
+    dataset: Path,
+    work: Path,
+    settings: TrainingSettings,
+    network: NetworkSettings,
+    elements: Sequence[str],
+    init_model: Path | None,
+    note: Note,
+) -> None:
+    written = work / "input.json"
+    earlier = json.loads(written.read_text()) if written.exists() else None
+    if earlier is not None:
+        sel = earlier["model"]["descriptor"]["sel"]
+    elif init_model is not None:  # the statistics of the weights have the shape of sel
+        sel = _read_input(init_model)["model"]["descriptor"]["sel"]
+    else:
+        most = most_neighbours(dataset, settings.descriptor.rcut_A, elements)
+        sel = selected_neighbours(most, settings.descriptor.sel_margin)
+        note(f"most neighbours {most}, sel {sel}")
+    content = training_input(
+        settings,
+        network,
+        elements=elements,
+        sel=sel,
+        train=_seen_from(work, dataset, "train"),
+        watch=_seen_from(work, dataset, "test"),
+    )
+    fingerprint = {"input": content, "data": {p.name: sha256(p) for p in _origin(dataset)}}
+    stamp = work / "training.json"
+    if earlier is None:
+        written.write_text(json.dumps(content, indent=1) + "\n")
+        stamp.write_text(json.dumps(fingerprint) + "\n")
+    elif not stamp.exists() or json.loads(stamp.read_text()) != fingerprint:
+        raise InputError(
+            f"{work}: holds a training with other settings or data. Choose another folder, or move "
+            "this one away to start anew; it is never overwritten."
+        )
+
+
+def _origin(dataset: Path) -> list[Path]:
+    return [p for p in [dataset / "origin.json"] if p.exists()]
+
+
+def _seen_from(work: Path, dataset: Path, split: str) -> list[Path]:
+    found = [p for paths in data.folders(dataset, split).values() for p in paths]
+    if split == "train" and not found:
+        raise InputError(f"{dataset}: no folder to train on. Make it with bin/dataset.py.")
+    return [Path(os.path.relpath(p, work)) for p in found]
+
+
+def _read_input(folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((folder / "input.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: not the folder of a training ({error}).") from None
+    return content
+
+
+def _run_training(
+    work: Path, steps: int, init_model: Path | None, threads: int, note: Note, lock: int
+) -> None:
+    command = [_program(), "--tf", "train", "input.json"]
+    if (work / "checkpoint").exists():
+        command += ["--restart", CHECKPOINT]
+        note(f"{work}: going on from the last checkpoint")
+    elif init_model is not None:
+        command += ["--init-model", os.path.relpath(init_model / CHECKPOINT, work)]
+    with open(work / "train.log", "a") as log:
+        # the child inherits the lock: a second training waits even when this process is killed
+        process = subprocess.Popen(
+            command, cwd=work, env=_threads(threads), stdout=log, stderr=log, pass_fds=(lock,)
+        )
+        try:
+            _watch(process, work / CURVE, steps, note)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode != 0:
+        raise EngineFailed(f"dp train ended with {process.returncode}: see {work / 'train.log'}.")
+
+
+def _watch(process: subprocess.Popen[bytes], curve: Path, steps: int, note: Note) -> None:
+    done = len(read_curve(curve))
+    begin = None
+    running = True
+    while running:
+        time.sleep(POLL_S)
+        running = process.poll() is None
+        rows = read_curve(curve)
+        for row in rows[done:]:
+            begin = begin or (time.monotonic(), row["step"])
+            note(_progress_line(row, steps, begin))
+        done = len(rows)
+
+
+def _progress_line(row: dict[str, float], steps: int, begin: tuple[float, float]) -> str:
+    step = int(row["step"])
+    parts = [f"step {step}/{steps}"]
+    for column, unit in (("rmse_e", "eV/atom"), ("rmse_f", "eV/A"), ("rmse_v", "eV/atom")):
+        shown = {s: row.get(f"{column}_{s}", row.get(column)) for s in ("trn", "val")}
+        values = "/".join(f"{v:.3g}" for v in dict.fromkeys(shown.values()) if v is not None)
+        parts.append(f"{column.removeprefix('rmse_')} {values} {unit}")
+    elapsed, made = time.monotonic() - begin[0], step - begin[1]
+    if made > 0:
+        parts.append(f"{elapsed / made * (steps - step) / 60:.0f} min left")
+    return "  ".join(parts)
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[int]:
+    with open(work / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{work}: another training is running here. Wait, or stop it."
+            ) from None
+        yield lock.fileno()
+
+
+def _program() -> str:
+    dp = Path(sys.executable).with_name("dp")
+    if not dp.exists():
+        raise EngineMissing(f"{dp}: DeePMD-kit is not installed. Run `make setup`.")
+    return str(dp)
+
+
+def _threads(threads: int) -> dict[str, str]:
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
+def _dp(arguments: Sequence[str], folder: Path, threads: int, log: str | None) -> str:
+    """Run `dp` to its end in `folder`; its words go to `log` and are returned."""
+    done = subprocess.run(
+        [_program(), *arguments],
+        cwd=folder,
+        env=_threads(threads),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if log is not None:
+        (folder / log).write_text(done.stdout)
+    if done.returncode != 0:
+        where = folder / log if log else done.stdout[-500:]
+        raise EngineFailed(f"dp {arguments[1]} ended with {done.returncode}: see {where}.")
+    return done.stdout
