@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dpchannel.errors import InputError
 from dpchannel.results import replacing
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def house_style() -> Iterator[None]:
 
 def save(figure: "Figure", paths: list[Path]) -> None:
     """Write the figure to every path (`.png` or `.pdf`), each in one step."""
+    for path in paths:
+        if path.suffix not in _METADATA:
+            raise InputError(f"{path}: a figure is written as {' or '.join(_METADATA)}.")
     for path in paths:
         with replacing(path) as aside:
             figure.savefig(aside, metadata=_METADATA[path.suffix])

@@ -9,8 +9,12 @@ from dpchannel import units
 from dpchannel.results import Quantity
 from dpchannel.statepoint import StatePoint
 
-# what to run next; `make` reads the same names from inputs/profiles
-_NEXT_PROFILE = {"toy": "quick", "quick": "standard", "standard": "paper"}
+# what to run next, and what it takes; the names are those of inputs/profiles
+_NEXT_PROFILE = {
+    "toy": "quick (ten minutes)",
+    "quick": "standard (about an hour)",
+    "standard": "paper (on GPUs)",
+}
 
 
 def expected_hops(D_cm2_per_s: float, *, ion_ns: float, site_spacing_A: float) -> float:
@@ -82,7 +86,7 @@ def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:
 
 def _advice(profile: str | None) -> str:
     following = _NEXT_PROFILE.get(profile or "")
-    return f"For more ion ns: PROFILE={following}." if following else ""
+    return f"For more: PROFILE={following}." if following else ""
 
 
 def _short(D: float) -> str:

@@ -74,7 +74,7 @@ def rich_table(result: Result, table: list[Row]) -> "Table":
         drawn.add_column("paper", no_wrap=True, justify="right")
     drawn.add_column("method", style="dim", overflow="fold")
     for row in table:
-        cells = [row.name, with_error(row.here), interval(row.here), row.here.unit]
+        cells = [row.name, with_error(row.here), interval(row.here), row.here.unit.removeprefix("1")]
         if with_evidence:
             cells.append(with_error(row.evidence) if row.evidence else "")
         if with_paper:

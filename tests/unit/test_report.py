@@ -1,0 +1,209 @@
+"""The sentence, the table, the published numbers, and the figure, from results made by hand."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dpchannel.errors import InputError
+from dpchannel.plots.msd import plot_msd
+from dpchannel.plots.sidecar import load_sidecar
+from dpchannel.report import show, table
+from dpchannel.report.diffusion import expected_hops, sentence
+from dpchannel.report.reference import Reference, paper, paper_diffusion_cm2_per_s
+from dpchannel.results import Check, Quantity, Result, project_root, sha256
+from dpchannel.settings import load
+from dpchannel.statepoint import StatePoint
+
+STATE = {
+    "pressure_GPa": 4.0,
+    "temperature_K": 500.0,
+    "n_ions": 16,
+    "produce_ps": 25.0,
+    "profile": "quick",
+    "compound": "Pb10(PO4)6O",
+}
+PAPER_D = 7.3e-6  # cm2/s
+
+
+def quantities(D_c: Quantity, n_hops: int) -> dict[str, Quantity]:
+    return {
+        "D_c": D_c,
+        "n_hops": Quantity(n_hops, "1"),
+        "ion_ns": Quantity(0.4, "ns"),
+        "site_spacing": Quantity(3.66, "A"),
+        "c": Quantity(7.3172, "A", stderr=0.0021, ci95=(7.3131, 7.3213), n=750, n_independent=31),
+    }
+
+
+def bound(n_hops: int, hops_at_95: float) -> dict[str, Quantity]:
+    D = hops_at_95 / 400.0 * 3.66**2 / 2 * 1e-4  # rate per ps over 400 ion ps, d^2/2, to cm2/s
+    return quantities(Quantity(D, "cm2/s", kind="upper_bound"), n_hops)
+
+
+def test_hops_of_a_known_diffusion_coefficient():
+    # D = rate d^2 / 2: one hop of 2 A per ps and ion is 2 A^2/ps = 2e-4 cm2/s; 3 ion ns hold 3000
+    assert_allclose(expected_hops(2e-4, ion_ns=3.0, site_spacing_A=2.0), 3000.0, rtol=1e-12)
+
+
+def test_sentence_without_hops():
+    said = sentence(STATE, bound(0, -math.log(0.05)), paper_D_cm2_per_s=PAPER_D)
+    assert said == (
+        "16 ions x 25 ps = 0.40 ion ns; 0 hops; D_c < 5.0e-6 cm2/s (95 %). "
+        "The paper's 7.3e-6 would give 4.4 hops here (chance of none: 1.3 %). "
+        "For more: PROFILE=standard (about an hour)."
+    )
+
+
+def test_sentence_with_few_hops():
+    said = sentence(STATE, bound(1, 4.744), paper_D_cm2_per_s=PAPER_D)
+    # Poisson with mean 4.36: exp(-4.36) (1 + 4.36) = 6.9 %
+    assert "; 1 hop; D_c < 7.9e-6 cm2/s (95 %)." in said
+    assert "(chance of 1 or fewer: 6.9 %)" in said
+
+
+def test_sentence_with_more_hops_than_the_paper_gives():
+    said = sentence(STATE, bound(12, 19.44), paper_D_cm2_per_s=PAPER_D)
+    assert "(chance of 12 or more: 0.2 %)" in said
+
+
+def test_sentence_of_an_estimate_gives_its_interval_and_no_advice():
+    D = Quantity(7.1e-6, "cm2/s", stderr=1e-6, ci95=(5.0e-6, 9.3e-6))
+    said = sentence(STATE, quantities(D, 44), paper_D_cm2_per_s=PAPER_D)
+    assert "44 hops; D_c = 7.1e-6 cm2/s (95 %: 5.0e-6 to 9.3e-6)." in said
+    assert "PROFILE" not in said
+    assert "chance of 44 or more: below 0.1 %" in said
+
+
+def test_sentence_at_another_state_names_the_one_the_paper_gives():
+    said = sentence(
+        STATE | {"pressure_GPa": 0.0},
+        bound(0, 3.0),
+        paper_D_cm2_per_s=None,
+        paper_state=StatePoint(4.0, 500.0),
+    )
+    assert "The paper gives a value at 500K and 4GPa only." in said
+    assert "7.3e-6" not in said
+
+
+def test_the_paper_gives_one_diffusion_coefficient():
+    assert paper_diffusion_cm2_per_s("pb10po46o", STATE) == PAPER_D
+    assert paper_diffusion_cm2_per_s("pb10po46o", STATE | {"pressure_GPa": 0.0}) is None
+    assert paper_diffusion_cm2_per_s("other", STATE) is None
+
+
+@pytest.mark.parametrize("name", ["paper.toml", "literature.toml"])
+def test_published_numbers_have_unit_and_source(name):
+    reference = load(Reference, project_root() / "regression" / name)
+    assert reference.number
+    for number in reference.number:
+        assert number.unit and number.where and number.method
+
+
+def test_table_one_of_the_paper_is_consistent():
+    # neighbouring Pb1 columns stand a/sqrt(3) apart; Table I rounds to 0.001 A
+    at_rest = {"pressure_GPa": 0.0, "temperature_K": 0.0}
+    a = paper().find("pb10po46o", "a", at_rest)
+    pair = paper().find("pb10po46o", "Pb1_Pb1", at_rest)
+    assert a is not None and pair is not None
+    assert_allclose(pair.value, a.value / math.sqrt(3), atol=0.001)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "text"),
+    [
+        (Quantity(7.3172, "A", stderr=0.0021), "7.3172 +- 0.0021"),
+        (Quantity(499.13, "K", stderr=1.24), "499.1 +- 1.2"),
+        (Quantity(5.04e-6, "cm2/s", kind="upper_bound"), "< 5.04e-06"),
+        (Quantity(7.1e-6, "cm2/s", stderr=1e-6), "7.1e-06 +- 1.0e-06"),
+        (Quantity(12, "1"), "12"),
+        (Quantity(None, "A"), "-"),
+    ],
+)
+def test_a_number_is_printed_to_the_digits_of_its_error(quantity, text):
+    assert table.with_error(quantity) == text
+
+
+def test_table_puts_evidence_and_paper_beside_the_run():
+    here = Result("diffusion", "pb10po46o", STATE, bound(0, 3.0))
+    evidence = replace(here, quantities=bound(2, 6.3))
+    rows = table.rows(here, evidence, paper())
+    assert [row.name for row in rows] == list(here.quantities)
+    D = rows[0]
+    assert D.paper == PAPER_D
+    assert D.evidence == evidence.quantities["D_c"]
+    lines = table.tsv(rows).splitlines()
+    assert lines[0].split("\t") == list(table.HEADER)
+    assert len(lines) == 1 + len(rows)
+    fields = dict(zip(table.HEADER, lines[1].split("\t"), strict=True))
+    assert float(fields["value"]) == here.quantities["D_c"].value
+    assert fields["kind"] == "upper_bound"
+    assert fields["stderr"] == ""
+
+
+def test_result_file_round_trip(tmp_path):
+    result = Result(
+        "diffusion",
+        "pb10po46o",
+        STATE,
+        bound(0, 3.0),
+        [Check("stationary", True, "drift 0.1 sigma")],
+        {"msd.npz": "0" * 64},
+        {"seed": 1},
+        "said",
+    )
+    result.write(tmp_path / "result.json")
+    assert Result.read(tmp_path / "result.json") == result
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_show_finds_no_evidence_for_an_unknown_state(tmp_path):
+    state = STATE | {"pressure_GPa": 3.21}
+    Result("diffusion", "pb10po46o", state, bound(0, 3.0)).write(tmp_path / "result.json")
+    shown = show.collect(tmp_path / "result.json")
+    assert shown.evidence is None
+    assert len(shown.rows) == 5
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A result with a sidecar: 4 ions, one of which hops once."""
+    time = np.arange(100) * 0.05
+    lag = time[1:50]
+    arrays = {
+        "species": np.array(["X", "Y", "Z"]),
+        "roles": np.array(["mobile", "other", "framework"]),
+    }
+    for name in arrays["species"]:
+        arrays[f"lag_ps_{name}"] = lag
+        for part in ("axis", "plane"):
+            arrays[f"msd_{part}_{name}"] = 0.1 + 0.05 * lag
+            arrays[f"err_{part}_{name}"] = 0.01 + 0 * lag
+    height = np.zeros((100, 4))
+    height[50:, 2] = 1.0
+    arrays |= {"exponent_lag_ps": lag, "exponent": np.ones_like(lag)}
+    arrays |= {"time_ps": time, "height_sites": height, "hop_ion": np.array([2])}
+    arrays |= {"hop_time_ps": np.array([2.5]), "hop_height_sites": np.array([1.0])}
+    np.savez(tmp_path / "msd.npz", **arrays)
+    files = {"msd.npz": sha256(tmp_path / "msd.npz")}
+    result = Result("diffusion", "pb10po46o", STATE, bound(1, 4.744), files=files)
+    result.write(tmp_path / "result.json")
+    return tmp_path
+
+
+def test_figure_is_the_same_file_twice(drawn):
+    first = [drawn / "one.png", drawn / "one.pdf"]
+    second = [drawn / "two.png", drawn / "two.pdf"]
+    plot_msd(drawn / "result.json", first, paper_D_cm2_per_s=PAPER_D)
+    plot_msd(drawn / "result.json", second, paper_D_cm2_per_s=PAPER_D)
+    for a, b in zip(first, second, strict=True):
+        assert a.stat().st_size > 5000
+        assert a.read_bytes() == b.read_bytes()
+
+
+def test_arrays_of_another_run_are_refused(drawn):
+    np.savez(drawn / "msd.npz", species=np.array(["X"]))
+    with pytest.raises(InputError, match="not the file"):
+        load_sidecar(Result.read(drawn / "result.json"), drawn / "result.json", "msd.npz")
