@@ -22,7 +22,7 @@ def main(
         typer.Option(help="Engine (without self-consistency) of frames that do not name theirs."),
     ] = None,
 ) -> None:
-    """Gate the frames, split them by trajectory, write a folder per class and a record of origin."""
+    """Gate the frames, split them by trajectory, write one folder per class and origin.json."""
     from dpchannel.labels import dataset
     from dpchannel.settings import LabelSettings, SystemSettings, load
 

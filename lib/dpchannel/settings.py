@@ -133,11 +133,20 @@ class GateSettings(Strict):
     pressure_GPa: float = Field(gt=0)
 
 
+class MlipSettings(Strict):
+    """The embedded teacher: any ASE calculator, by its import path."""
+
+    calculator: str = Field(pattern=r"^[A-Za-z_][\w.]*\.[A-Za-z_]\w*$")
+    arguments: dict[str, str | bool | int | float]
+    packages: tuple[str, ...]
+
+
 class LabelSettings(Strict):
     """inputs/labels.toml: candidate frames, engines, gate and split."""
 
     held_out: tuple[str, ...]
     gate: GateSettings
+    mlip: MlipSettings
 
 
 class DescriptorSettings(Strict):

@@ -1,6 +1,7 @@
 """From labelled frames to deepmd/npy folders, with a record of where every frame came from.
 
-`<root>/<train|test>/<class>-<n_atom>[-k]/` in dpdata's deepmd/npy format; beside them
+`<root>/<train|test>/<class>-<n_atom>[-k]/` in dpdata's deepmd/npy format, the atoms of every frame
+sorted by the order of the elements in the system's TOML; beside them
 `origin.json` (engine, counts, refusals, hashes) and `frames.tsv` (one line a frame, so that the
 split by trajectory can be audited).
 """
@@ -31,7 +32,18 @@ if TYPE_CHECKING:
     from dpchannel.settings import GateSettings
 
 SCHEMA = "dpchannel.labels/1"
-COLUMNS = ("split", "folder", "index", "class", "trajectory", "seed", "T_K", "P_GPa", "frame_id")
+COLUMNS = (
+    "split",
+    "folder",
+    "index",
+    "class",
+    "trajectory",
+    "seed",
+    "T_K",
+    "P_GPa",
+    "static_GPa",
+    "frame_id",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Record:
     trajectory: str
 
     @property
-    def pressure_GPa(self) -> float:
+    def static_GPa(self) -> float:
         """Static pressure of the frame, from its virial."""
         return float(-np.trace(self.atoms.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
 
@@ -94,7 +106,8 @@ def build(
     Parameters
     ----------
     sources : paths of extxyz files
-        Frames carry energy, forces, stress; `info` keys `class`, `trajectory`, `seed`, `T`.
+        Frames carry energy, forces and stress; `info` says `class`, `trajectory`, `seed`, `T` (K),
+        `P` (GPa) as far as they are known.
     elements : sequence of str
         The type map, in the order of the system's TOML.
     held_out : patterns
@@ -156,11 +169,24 @@ def _admit(
                 refused.append({"path": relative(source), "frame": number, "reason": reason})
                 continue
             seen.add(name)
+            atoms = _sorted_by_type(atoms, elements)
             group = trajectory_of(atoms)
             split = "test" if any(fnmatch(group, p) for p in held_out) else "train"
             kind = str(atoms.info.get("class", "unknown"))
             accepted.append(Record(atoms, name, split, kind, group))
     return accepted, refused
+
+
+def _sorted_by_type(atoms: Atoms, elements: Sequence[str]) -> Atoms:
+    """Atoms in the order of the type map, so that frames of one composition share a folder."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    order = np.argsort([elements.index(s) for s in atoms.get_chemical_symbols()], kind="stable")
+    forces = atoms.get_forces(apply_constraint=False)[order]
+    moved = atoms[order]
+    results = {"energy": atoms.get_potential_energy(), "stress": atoms.get_stress()}
+    moved.calc = SinglePointCalculator(moved, forces=forces, **results)
+    return moved
 
 
 def _write_folders(
@@ -176,7 +202,7 @@ def _write_folders(
     rows = []
     for (split, kind, _), members in sorted(groups.items(), key=lambda item: item[0]):
         folder = f"{split}/{kind.replace('-', '_')}-{len(members[0].atoms)}"
-        used[folder] += 1  # same class and size, another composition or order of atoms
+        used[folder] += 1  # same class and size, another composition
         folder += f"-{used[folder]}" if used[folder] > 1 else ""
         system = dpdata.LabeledSystem(data=_arrays([m.atoms for m in members], elements))
         system.to("deepmd/npy", str(root / folder), set_size=len(members))
@@ -210,7 +236,8 @@ def _row(folder: str, index: int, record: Record) -> dict[str, Any]:
         "trajectory": record.trajectory,
         "seed": info.get("seed", ""),
         "T_K": info.get("T", ""),
-        "P_GPa": f"{record.pressure_GPa:.3f}",
+        "P_GPa": info.get("P", ""),
+        "static_GPa": f"{record.static_GPa:.3f}",
         "frame_id": record.frame_id,
     }
 
@@ -230,8 +257,7 @@ def _origin(
     held_out: Sequence[str],
 ) -> dict[str, Any]:
     infos = [r.atoms.info for r in accepted]
-    temperatures = [float(i["T"]) for i in infos if "T" in i]
-    pressures = [r.pressure_GPa for r in accepted]
+    static = [r.static_GPa for r in accepted]
     counts = {s: dict(Counter(r.kind for r in accepted if r.split == s)) for s in ("train", "test")}
     return {
         "schema": SCHEMA,
@@ -242,8 +268,9 @@ def _origin(
         "units": {"length": "A", "energy": "eV", "force": "eV/A", "virial": "eV, -dE/dstrain"},
         "frames": counts,
         "held_out": list(held_out),
-        "temperature_K": [min(temperatures), max(temperatures)] if temperatures else None,
-        "static_pressure_GPa": [round(min(pressures), 3), round(max(pressures), 3)],
+        "temperature_K": _span([i["T"] for i in infos if "T" in i]),
+        "pressure_GPa": _span([i["P"] for i in infos if "P" in i]),
+        "static_GPa": _span(static),
         "seeds": " ".join(map(str, sorted({int(i["seed"]) for i in infos if "seed" in i}))),
         "sources": [{"path": relative(p), "sha256": sha256(p)} for p in sources],
         "refused": {"count": len(refused), "frames": list(refused)},
@@ -253,3 +280,7 @@ def _origin(
             if p.suffix in {".npy", ".raw"}
         },
     }
+
+
+def _span(values: Sequence[float]) -> list[float] | None:
+    return [round(float(min(values)), 3), round(float(max(values)), 3)] if values else None

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from dpchannel.errors import InputError
+
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from dpchannel.settings import LabelSettings
+
+ENGINES = ("mlip",)
 
 
 class Labeler(Protocol):
@@ -50,3 +56,12 @@ def frame_id(atoms: Atoms) -> str:
         # adding 0.0 turns -0.0 into 0.0
         digest.update((np.round(np.asarray(array, dtype="<f8"), 6) + 0.0).tobytes())
     return digest.hexdigest()[:16]
+
+
+def labeler(engine: str, settings: LabelSettings) -> Labeler:
+    """The engine of that name, set up as inputs/labels.toml says."""
+    if engine == "mlip":
+        from dpchannel.labels.mlip import MlipLabeler
+
+        return MlipLabeler(settings.mlip)
+    raise InputError(f"engine {engine!r}: not known here. Engines: {', '.join(ENGINES)}.")

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Label frames with energy, forces and virial from an engine."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    queue: Annotated[Path, typer.Argument(help="Frames to label, extxyz; - reads stdin.")],
+    out: Annotated[Path, typer.Option(help="Labelled extxyz; what is there already is kept.")],
+    engine: Annotated[str, typer.Option(help="Engine of the labels.")] = "mlip",
+    settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "labels.toml",
+    work: Annotated[Path | None, typer.Option(help="Working folder [default: OUT.work].")] = None,
+    keep: Annotated[bool, typer.Option(help="Keep the working folder of labelled frames.")] = False,
+    part: Annotated[str, typer.Option(help="Only every n-th frame, i/n counted from 1.")] = "1/1",
+    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+) -> None:
+    """Label what is not labelled yet; a killed run goes on where it stopped."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # before the engine's libraries load
+    import sys
+
+    from ase.io import iread
+
+    from dpchannel.errors import EngineFailed, InputError
+    from dpchannel.labels.labeler import labeler
+    from dpchannel.labels.queue import label_queue
+    from dpchannel.settings import LabelSettings, load
+
+    index, _, of = part.partition("/")
+    if not (index.isdigit() and of.isdigit() and 1 <= int(index) <= int(of)):
+        raise InputError(f"--part {part}: write for example 1/2 for the first of two halves.")
+    source = sys.stdin if cli.is_pipe(queue) else queue
+    if not cli.is_pipe(queue) and not queue.is_file():
+        raise InputError(f"{queue}: no such file.")
+    tally = label_queue(
+        iread(source, index=f"{int(index) - 1}::{of}", format="extxyz"),
+        out,
+        labeler(engine, load(LabelSettings, settings)),
+        work or out.with_name(out.name + ".work"),
+        keep=keep,
+        note=cli.note,
+    )
+    cli.note(f"{tally.labelled} labelled, {tally.skipped} were there, {tally.failed} failed: {out}")
+    if tally.failed:
+        raise EngineFailed(f"{tally.failed} frames not labelled: see above; run again to retry.")
+
+
+if __name__ == "__main__":
+    cli.run(main)
