@@ -178,9 +178,9 @@ def drawn(tmp_path):
     }
     for name in arrays["species"]:
         arrays[f"lag_ps_{name}"] = lag
-        for part in ("axis", "plane"):
+        for part in ("c", "ab"):
             arrays[f"msd_{part}_{name}"] = 0.1 + 0.05 * lag
-            arrays[f"err_{part}_{name}"] = 0.01 + 0 * lag
+            arrays[f"msd_{part}_{name}_stderr"] = 0.01 + 0 * lag
     height = np.zeros((100, 4))
     height[50:, 2] = 1.0
     arrays |= {"exponent_lag_ps": lag, "exponent": np.ones_like(lag)}

@@ -51,13 +51,14 @@ def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | Non
         lag = arrays[f"lag_ps_{name}"]
         if role == "framework":
             columns[role] += axes.plot(
-                lag, arrays[f"msd_axis_{name}"], lw=0.8, color=next(greys), label=f"{name}, c"
+                lag, arrays[f"msd_c_{name}"], lw=0.8, color=next(greys), label=f"{name}, c"
             )
             continue
         colour = style.MOBILE if role == "mobile" else style.OTHER
-        for part, label, dash in (("axis", "c", "-"), ("plane", "ab", (0, (3, 1.5)))):
-            mean, err = arrays[f"msd_{part}_{name}"], np.nan_to_num(arrays[f"err_{part}_{name}"])
-            columns[role] += axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {label}")
+        for part, dash in (("c", "-"), ("ab", (0, (3, 1.5)))):
+            mean = arrays[f"msd_{part}_{name}"]
+            err = np.nan_to_num(arrays[f"msd_{part}_{name}_stderr"])
+            columns[role] += axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {part}")
             axes.fill_between(lag, mean - err, mean + err, color=colour, alpha=0.18, lw=0)
             top = max(top, float(np.max(mean + err)))
     longest = float(arrays[f"lag_ps_{arrays['species'][0]}"][-1])
