@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""What is finished, running, interrupted, failed or stale below runs/."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from dpchannel import slices, steps
+
+
+def main() -> None:
+    """Print one line a file: its state, its path, and for a failure the last line of its log."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"))
+    runs = parser.parse_args().runs
+    lines = [f"{'finished':12}{path}" for path in sorted(runs.rglob("result.json"))]
+    for state in steps.states(runs):
+        lines.append(f"{state.name:12}{state.target}  since {state.since}  log: {state.log}")
+        if state.name == "failed":
+            lines.append(f"{'':12}{state.last_line}")
+    for current in sorted(runs.glob("*/*/slices/md.json")):
+        found = slices.stale(current.parents[1], current.read_text())
+        lines += [f"{'stale':12}{line}" for line in found]
+    print("\n".join(lines) if lines else f"nothing in {runs} yet: try `make diffusion P=4GPa`")
+
+
+if __name__ == "__main__":
+    main()

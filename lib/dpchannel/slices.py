@@ -1,0 +1,130 @@
+"""The part of the inputs that each stage depends on, one small file a stage.
+
+A slice is rewritten only when its content changes: a touched or freshly checked out TOML file, a new
+comment or another order of keys changes nothing. Finished trajectories whose slice has changed are
+reported, not redone. Standard library only, and quick: Make asks every time.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dpchannel.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+INPUTS = ROOT / "inputs"
+# whose text can change a number between trajectory and result
+ANALYSIS = ("bin/diffusion.py", "lib/dpchannel/md/h5md.py", "lib/dpchannel/results.py")
+ANALYSIS_ROOMS = ("physics", "structures", "report")
+RECORD = ".traj.made_from.json"  # beside a trajectory: the slice it was made from
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file; InputError when it is missing or damaged."""
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        others = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
+        raise InputError(f"{shown(path)}: {error.strerror}. There is: {others}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{shown(path)}: not valid TOML: {error}.") from None
+
+
+def shown(path: Path) -> str:
+    """`path` as a user would write it."""
+    path = path.absolute()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def digest(*paths: Path) -> str:
+    """One SHA-256 over the content of some files."""
+    total = hashlib.sha256()
+    for path in paths:
+        try:
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise InputError(f"{shown(path)}: cannot be read ({error.strerror}).") from None
+    return total.hexdigest()
+
+
+def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, str]:
+    """File name -> content, for every stage; without a potential there is none for MD.
+
+    Raises
+    ------
+    InputError              a file is missing or is not TOML
+    """
+    system = read_toml(INPUTS / f"{system_name}.toml")
+    head = system.get("system", {})
+    structure = {
+        "elements": head.get("elements"),
+        "structure": digest(INPUTS / str(head.get("structure"))),
+        "cell": head.get("cell"),
+        "species": system.get("species"),
+        "channel": system.get("channel"),
+    }
+    measured = {"ring": system.get("ring"), "distance": system.get("distance")}
+    found = {
+        "structure.json": as_json(structure | measured),
+        "diffusion.json": as_json(
+            structure | measured | {"diffusion": read_toml(INPUTS / "diffusion.toml")}
+        ),
+        "physics.sha": digest(*analysis_files()) + "\n",
+    }
+    if potential is not None:
+        md = {
+            "md": read_toml(INPUTS / "md.toml"),
+            "profile": read_toml(INPUTS / "profiles" / f"{profile}.toml"),
+            "script": digest(INPUTS / "lammps" / "npt.in"),
+            "potential": digest(potential),
+        }
+        found["md.json"] = as_json(structure | md)
+    return found
+
+
+def analysis_files() -> list[Path]:
+    """The modules between a trajectory and its result."""
+    lib = ROOT / "lib" / "dpchannel"
+    rooms = [path for room in ANALYSIS_ROOMS for path in sorted((lib / room).glob("*.py"))]
+    return [ROOT / name for name in ANALYSIS if (ROOT / name).exists()] + rooms
+
+
+def as_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def write_if_changed(path: Path, content: str) -> None:
+    """Leave the file and its time stamp alone when the content is the same."""
+    if path.exists() and path.read_text() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_text(content)
+    aside.replace(path)
+
+
+def changes(then: Any, now: Any, name: str = "") -> list[str]:
+    """Each setting that differs, as `md.thermostat_ps was 0.1, is 0.2`."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        keys = sorted(then.keys() | now.keys())
+        return [
+            line for key in keys for line in changes(then.get(key), now.get(key), f"{name}.{key}")
+        ]
+    if then == now:
+        return []
+    then, now = (str(value)[:12] for value in (then, now))
+    return [f"{name.lstrip('.')} was {then}, is {now}"]
+
+
+def stale(profile_dir: Path, current: str) -> list[str]:
+    """One line for every finished trajectory below `profile_dir` that was made from other inputs."""
+    lines = []
+    for record in sorted(profile_dir.glob(f"*/P*/T*/{RECORD}")):
+        traj = record.with_name("traj.h5")
+        if ".old-" in record.parent.name or not traj.exists():
+            continue
+        if found := changes(json.loads(record.read_text()), json.loads(current)):
+            lines.append(f"{shown(traj)}: {'; '.join(found)}. Kept as it is; FORCE=1 redoes it.")
+    return lines
