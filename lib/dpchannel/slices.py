@@ -54,7 +54,7 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
 
     Raises
     ------
-    InputError              a file is missing or is not TOML
+    InputError              a file is missing or is not TOML, or there is no potential
     """
     system = read_toml(INPUTS / f"{system_name}.toml")
     head = system.get("system", {})
@@ -74,6 +74,11 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
         "physics.sha": digest(*analysis_files()) + "\n",
     }
     if potential is not None:
+        if not potential.is_file():
+            raise InputError(
+                f"{shown(potential)}: no potential there. Make one with `make train`, or name "
+                "another: POTENTIAL=path/to/model.pb."
+            )
         md = {
             "md": read_toml(INPUTS / "md.toml"),
             "profile": read_toml(INPUTS / "profiles" / f"{profile}.toml"),

@@ -1,0 +1,121 @@
+# dpchannel: the front door. `make help` lists every task, CONTRIBUTING.md says how to add one.
+#
+# One rule = one script = one file. The state point is the path:
+#   runs/<system>/<profile>/diffusion/P4GPa/T500K/result.json
+# Long runs depend on the content of their inputs (runs/.../slices/, rewritten only when it changes),
+# never on time stamps; what is finished and no longer fits is reported, redone only with FORCE=1.
+
+SYSTEM    ?= pb10po46o
+PROFILE   ?= quick
+P         ?= 4GPa
+T         ?= 500K
+ENGINE    ?= mlip
+POTENTIAL ?= inputs/potentials/$(SYSTEM)
+RUNS      ?= runs
+RUNNER    ?= local
+FORCE     ?=
+ARGS      ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+VARIABLES := SYSTEM PROFILE P T ENGINE POTENTIAL RUNS RUNNER FORCE ARGS PYTHON CORES
+space := $(subst ,, )
+quoted = '$(subst ','\'',$(1))'
+
+# ---- Environment: .venv, as the lock file says. The stamp's name holds the lock's check sum.
+PY   := .venv/bin/python
+VENV := .venv/.stamp-$(firstword $(shell cksum requirements.lock))
+MLIP := .venv/.mlip-$(firstword $(shell cksum requirements-mlip.lock))
+# for the two quick scripts that run before there is an environment
+ANY_PYTHON = $(if $(wildcard $(PY)),$(PY),$(shell bin/find_python.sh)) -S
+STEP := $(PY) bin/step.py
+
+$(VENV): requirements.lock
+	@bin/setup.sh requirements.lock $@
+
+$(MLIP): requirements-mlip.lock | $(VENV)
+	@bin/setup.sh requirements-mlip.lock $@
+
+# ---- State points and slices: read before any rule runs, and only for the goals that need them.
+STATE_GOALS := diffusion
+ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
+  ifneq ($(RUNNER),local)
+    $(error RUNNER=$(RUNNER): only RUNNER=local is there so far; leave RUNNER out)
+  endif
+  MODEL  := $(if $(filter %.pb,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
+  STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
+  ifeq ($(STATES),)
+    $(error P and T as above)
+  endif
+  SLICED := $(shell $(ANY_PYTHON) bin/slices.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MODEL)) --runs=$(call quoted,$(RUNS)) && echo done)
+  ifeq ($(SLICED),)
+    $(error inputs as above)
+  endif
+endif
+
+SLICES    := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices
+DIFFUSION := $(RUNS)/$(SYSTEM)/$(PROFILE)/diffusion
+STATE_DIRS := $(addprefix $(DIFFUSION)/,$(STATES))
+pressure    = $(patsubst P%,%,$(firstword $(subst /, ,$*)))
+temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
+
+##@ Physics
+diffusion: $(addsuffix /.shown,$(STATE_DIRS)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
+	@$(foreach dir,$(STATE_DIRS),echo 'up to date: $(dir)/result.json';)
+
+# MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
+$(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/md.json $@ bin/md.py --system $(SYSTEM) --profile $(PROFILE) --pressure $(pressure) --temperature $(temperature) --potential $(MODEL) --out $@
+
+$(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $(@D)/result.json bin/diffusion.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/result.json
+
+$(DIFFUSION)/%/msd.png $(DIFFUSION)/%/msd.pdf: $(DIFFUSION)/%/result.json | $(VENV)
+	@$(STEP) $(@D)/msd.png bin/plot_msd.py $< --out $(@D)/msd.png --out $(@D)/msd.pdf
+
+$(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VENV)
+	@$(PY) bin/show.py $< && touch $@
+
+$(SLICES)/.checked: $(SLICES)/md.json $(SLICES)/diffusion.json | $(VENV)
+	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
+
+##@ Project
+setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
+	@echo 'ready: $(PY)'
+
+setup-mlip: $(MLIP) ## Add the teacher, SevenNet with torch: 2.5 to 3 GB to download
+	@echo 'ready: the teacher'
+
+doctor: | $(VENV) ## What is installed, which engines work here, what to do about the rest
+	@$(PY) bin/doctor.py
+
+status: | $(VENV) ## Finished, running, interrupted, failed and stale runs
+	@$(PY) bin/status.py $(RUNS)
+
+lint: | $(VENV) ## ruff, mypy and the import layers
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+test: | $(VENV) ## Everything but the slow tests, on two cores: ARGS="-k hops" chooses
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 $(ARGS)
+
+test-slow: | $(VENV) ## The tests that take minutes each
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m slow --slow $(ARGS)
+
+clean: ## Remove caches; .venv and runs/ stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build lib/*.egg-info
+	@find bin lib tests regression -name __pycache__ -type d -prune -exec rm -r {} +
+
+help: ## This list
+	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { n = $$0; sub(/:.*/, "", n); sub(/.*## /, ""); printf "  make %-12s %s\n", n, $$0 }' Makefile
+	@echo
+	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
+	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
+
+.PHONY: always diffusion setup setup-mlip doctor status lint test test-slow clean help
