@@ -192,6 +192,22 @@ class NetworkSettings(Strict):
     steps: int = Field(gt=0)
 
 
+class TargetSettings(Strict):
+    """Mean absolute errors on held-out frames that a potential should not exceed."""
+
+    energy_meV_per_atom: float = Field(gt=0)
+    force_eV_per_A: float = Field(gt=0)
+    virial_meV_per_atom: float = Field(gt=0)
+    frames: int = Field(gt=0)
+
+
+class RangeSettings(Strict):
+    """Where a potential may be used; written to its card."""
+
+    temperature_K: tuple[float, float]
+    pressure_GPa: tuple[float, float]
+
+
 class TrainingSettings(Strict):
     """inputs/training.toml: from a data set to a potential."""
 
@@ -200,6 +216,8 @@ class TrainingSettings(Strict):
     learning_rate: LearningRateSettings
     loss: LossSettings
     run: TrainingRunSettings
+    targets: TargetSettings
+    range: RangeSettings
     networks: dict[str, NetworkSettings]
 
 

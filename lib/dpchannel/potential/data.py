@@ -62,3 +62,38 @@ def frames(folder: Path) -> Iterator[Atoms]:
             stress=-data["virials"][n] / atoms.get_volume(),
         )
         yield atoms
+
+
+def labelled_frames(source: Path) -> dict[str, list[Atoms]]:
+    """Frames by class, from the test part of a data set or from a labelled extxyz file.
+
+    Raises
+    ------
+    InputError
+        Nothing to read, a damaged file, or a number that is not finite.
+    """
+    if source.is_dir():
+        check_arrays(source)
+        found = folders(source, "test")
+        return {k: [a for path in paths for a in frames(path)] for k, paths in found.items()}
+    by_class: dict[str, list[Atoms]] = {}
+    for atoms in _extxyz(source):
+        by_class.setdefault(str(atoms.info.get("class", "unknown")), []).append(atoms)
+    return by_class
+
+
+def _extxyz(path: Path) -> list[Atoms]:
+    from ase.io import iread
+
+    try:
+        found = list(iread(path, index=":", format="extxyz"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except (ValueError, KeyError, IndexError, AssertionError, StopIteration) as error:
+        raise InputError(f"{path}: damaged or cut short ({error}).") from None
+    for number, atoms in enumerate(found):
+        results = atoms.calc.results if atoms.calc is not None else {}
+        for name in ("energy", "forces", "stress"):
+            if name not in results or not np.isfinite(results[name]).all():
+                raise InputError(f"{path}: frame {number} has no finite {name}. Label it first.")
+    return found

@@ -5,10 +5,13 @@ Source of the keys: `dp doc-train-input`; descriptor se_e2_a, fitting `ener`, lo
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dpchannel.errors import InputError
 
 if TYPE_CHECKING:
     from dpchannel.settings import NetworkSettings, TrainingSettings
@@ -24,6 +27,20 @@ def selected_neighbours(most: Sequence[int], margin: float) -> list[int]:
     [28, 20, 64]
     """
     return [4 * math.ceil(n * (1 + margin) / 4) for n in most]
+
+
+def read_input(work: Path) -> dict[str, Any]:
+    """The input.json of an earlier training."""
+    try:
+        content: dict[str, Any] = json.loads((work / "input.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{work}: not the folder of a training ({error}).") from None
+    return content
+
+
+def elements_of(work: Path) -> tuple[str, ...]:
+    """The type map of an earlier training."""
+    return tuple(read_input(work)["model"]["type_map"])
 
 
 def training_input(

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dpchannel.errors import EngineFailed, EngineMissing, InputError
 from dpchannel.potential import data
 from dpchannel.potential.deepmd_input import (
     CHECKPOINT,
     CURVE,
+    read_input,
     selected_neighbours,
     training_input,
 )
@@ -136,11 +137,11 @@ def _prepare(
     note: Note,
 ) -> None:
     written = work / "input.json"
-    earlier = json.loads(written.read_text()) if written.exists() else None
+    earlier = read_input(work) if written.exists() else None
     if earlier is not None:
         sel = earlier["model"]["descriptor"]["sel"]
     elif init_model is not None:  # the statistics of the weights have the shape of sel
-        sel = _read_input(init_model)["model"]["descriptor"]["sel"]
+        sel = read_input(init_model)["model"]["descriptor"]["sel"]
     else:
         most = most_neighbours(dataset, settings.descriptor.rcut_A, elements)
         sel = selected_neighbours(most, settings.descriptor.sel_margin)
@@ -174,14 +175,6 @@ def _seen_from(work: Path, dataset: Path, split: str) -> list[Path]:
     if split == "train" and not found:
         raise InputError(f"{dataset}: no folder to train on. Make it with bin/dataset.py.")
     return [Path(os.path.relpath(p, work)) for p in found]
-
-
-def _read_input(folder: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads((folder / "input.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: not the folder of a training ({error}).") from None
-    return content
 
 
 def _run_training(

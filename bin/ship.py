@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Copy a trained and tested potential to its place and write its card.toml."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    work: Annotated[Path, typer.Argument(help="Folder of bin/train.py.")],
+    dataset: Annotated[Path, typer.Option(help="Data set it was trained on.")],
+    tested: Annotated[Path, typer.Option(help="Result of bin/assess.py for its model.pb.")],
+    out: Annotated[Path, typer.Option(help="Folder of the shipped potential.")],
+    settings: Annotated[Path, typer.Option(help="Holds the range.")] = INPUTS / "training.toml",
+) -> None:
+    """Measure what compression changes, copy the model files, write the card."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from itertools import islice
+
+    from dpchannel.potential.calculator import calculator
+    from dpchannel.potential.card import ship
+    from dpchannel.potential.data import labelled_frames
+    from dpchannel.potential.deepmd_input import elements_of
+    from dpchannel.potential.test import force_difference
+    from dpchannel.potential.train import COMPRESSED, MODEL
+    from dpchannel.results import Result
+    from dpchannel.settings import TrainingSettings, load
+
+    result, how = Result.read(tested), load(TrainingSettings, settings)
+    elements = elements_of(work)
+    few = [a for members in labelled_frames(dataset).values() for a in islice(members, 5)]
+    difference = force_difference(
+        calculator(work / MODEL, elements), calculator(work / COMPRESSED, elements), few
+    )
+    cli.note(f"compressed - uncompressed: {difference:.2e} eV/A at most, on {len(few)} frames")
+    card = ship(work, dataset, result, out, span=how.range, max_force_difference=difference)
+    cli.note(f"{card}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

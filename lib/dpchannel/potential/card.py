@@ -1,0 +1,172 @@
+"""card.toml: what a potential is, what it learned from, how good it is, where it may be used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dpchannel.errors import InputError
+from dpchannel.potential.deepmd_input import read_input
+from dpchannel.potential.train import COMPRESSED, MODEL
+from dpchannel.results import Result, replacing, sha256
+
+if TYPE_CHECKING:
+    from dpchannel.settings import RangeSettings
+
+SCHEMA = "dpchannel.potential/1"
+PACKAGES = ("deepmd-kit", "tensorflow-cpu", "tensorflow", "numpy")
+
+
+def ship(
+    work: Path,
+    dataset: Path,
+    test: Result,
+    out: Path,
+    *,
+    span: RangeSettings,
+    max_force_difference: float,
+) -> Path:
+    """Copy a trained potential to `out` and write its card beside it.
+
+    Parameters
+    ----------
+    work : Path
+        Folder of a finished training.
+    dataset : Path
+        What it was trained on.
+    test : Result
+        Errors on held-out frames, of bin/assess.py with this very model.
+    span : RangeSettings
+        Temperatures and pressures the potential is meant for.
+    max_force_difference : float
+        Compressed against uncompressed, eV/A.
+
+    Raises
+    ------
+    InputError
+        A file is missing, the test was of another model, or `span` exceeds what the data saw.
+    """
+    origin, settings = _json(dataset / "origin.json"), read_input(work)
+    for name in (MODEL, COMPRESSED):
+        if not (work / name).is_file():
+            raise InputError(f"{work / name}: missing. Finish the training with bin/train.py.")
+    tested = (test.provenance.get("potential") or {}).get("sha256")
+    if tested != sha256(work / MODEL):
+        raise InputError(f"{work / MODEL}: the test result is of another potential. Test this one.")
+    _check_span(span, origin, dataset)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (MODEL, COMPRESSED):
+        with replacing(out / name) as aside:
+            shutil.copyfile(work / name, aside)
+    content = _content(origin, settings, test, span, max_force_difference)
+    content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
+    content["data"]["origin_sha256"] = sha256(dataset / "origin.json")
+    with replacing(out / "card.toml") as aside:
+        aside.write_text(toml(content))
+    return out / "card.toml"
+
+
+def toml(content: Mapping[str, Any]) -> str:
+    """TOML text of nested tables; JSON spells numbers, text, booleans and flat lists the same."""
+    return "\n".join(_table(content, ())) + "\n"
+
+
+def _content(
+    origin: dict[str, Any],
+    settings: dict[str, Any],
+    test: Result,
+    span: RangeSettings,
+    max_force_difference: float,
+) -> dict[str, Any]:
+    descriptor, fitting = settings["model"]["descriptor"], settings["model"]["fitting_net"]
+    return {
+        "schema": SCHEMA,
+        "model": {
+            "system": origin["system"],
+            "elements": settings["model"]["type_map"],
+            "descriptor": descriptor["type"],
+            "rcut_A": descriptor["rcut"],
+            "sel": descriptor["sel"],
+            "embedding": descriptor["neuron"],
+            "axis": descriptor["axis_neuron"],
+            "fitting": fitting["neuron"],
+            "precision": descriptor["precision"],
+            "steps": settings["training"]["numb_steps"],
+            "seed": settings["training"]["seed"],
+        },
+        "range": {
+            "temperature_K": list(span.temperature_K),
+            "pressure_GPa": list(span.pressure_GPa),
+        },
+        "errors": _errors(test),
+        "compression": {"max_force_difference_eV_per_A": float(f"{max_force_difference:.3g}")},
+        "data": {
+            "engine": sorted(origin["engine"]),
+            "label_versions": origin["versions"],
+            "train": origin["frames"]["train"],
+            "test": origin["frames"]["test"],
+            "refused": origin["refused"]["count"],
+        },
+        "settings": {key: settings[key] for key in ("learning_rate", "loss")},
+        "versions": _versions(),
+    }
+
+
+def _errors(test: Result) -> dict[str, dict[str, Any]]:
+    """Mean absolute errors by class; units in the key names."""
+    unit = {"meV/atom": "meV_per_atom", "eV/A": "eV_per_A"}
+    found: dict[str, dict[str, Any]] = {}
+    for name, quantity in test.quantities.items():
+        what, kind = name.split("_mae")[0], name.partition("_mae")[2].lstrip("_") or "all"
+        if "_mae" in name and quantity.value is not None:
+            row = found.setdefault(kind, {"frames": quantity.n})
+            row[f"{what}_mae_{unit[quantity.unit]}"] = float(f"{quantity.value:.4g}")
+    return found
+
+
+def _check_span(span: RangeSettings, origin: dict[str, Any], dataset: Path) -> None:
+    for name in ("temperature_K", "pressure_GPa"):
+        stated, seen = getattr(span, name), origin.get(name)
+        if seen is None or stated[1] > seen[1]:
+            raise InputError(
+                f"{dataset}: range.{name} = {list(stated)} in the settings, but the frames' own "
+                f"span is {seen}. Add frames up to there, or state less."
+            )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from None
+    return content
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _table(content: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    plain = {k: v for k, v in content.items() if not isinstance(v, Mapping)}
+    lines = [f"{_key(k)} = {json.dumps(v)}" for k, v in plain.items()]
+    if path and lines:
+        lines = ["", f"[{'.'.join(map(_key, path))}]", *lines]
+    for name, inner in content.items():
+        if isinstance(inner, Mapping):
+            lines += _table(inner, (*path, name))
+    return lines
+
+
+def _key(name: str) -> str:
+    bare = name.replace("-", "").replace("_", "").isalnum() and name.isascii()
+    return name if bare else json.dumps(name)

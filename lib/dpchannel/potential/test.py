@@ -1,0 +1,136 @@
+"""Errors of a potential on labelled frames, per class of frame and over all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.errors import InputError
+from dpchannel.results import Check, Quantity
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+    from dpchannel.settings import TargetSettings
+
+Array = NDArray[np.float64]
+Note = Callable[[str], None]
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Potential minus label over a set of frames.
+
+    energy : (n_frame,) eV/atom; force : (n_component,) eV/A; virial : (9 n_frame,) eV/atom
+    """
+
+    energy: Array
+    force: Array
+    virial: Array
+
+    @classmethod
+    def join(cls, parts: Iterable[Errors]) -> Errors:
+        parts = list(parts)
+        return cls(
+            *(np.concatenate([getattr(p, q) for p in parts]) for q in ("energy", "force", "virial"))
+        )
+
+
+def frame_errors(atoms: Atoms, calculator: Calculator) -> Errors:
+    """Errors of one labelled frame (energy eV, forces eV/A, stress eV/A^3 attached to it)."""
+    ours = atoms.copy()
+    ours.calc = calculator
+    n = len(atoms)
+    # the virial is -V x stress; the same V on both sides
+    stress = ours.get_stress(voigt=False) - atoms.get_stress(voigt=False)
+    return Errors(
+        energy=np.array([(ours.get_potential_energy() - atoms.get_potential_energy()) / n]),
+        force=(ours.get_forces() - atoms.get_forces(apply_constraint=False)).ravel(),
+        virial=(-stress * atoms.get_volume() / n).ravel(),
+    )
+
+
+def assess(
+    calculator: Calculator, frames: Mapping[str, Iterable[Atoms]], note: Note
+) -> dict[str, Errors]:
+    """Errors per class of frame, and under `all` over every frame.
+
+    Raises
+    ------
+    InputError
+        There is no frame.
+    """
+    found = {}
+    for kind, members in frames.items():
+        parts = [frame_errors(atoms, calculator) for atoms in members]
+        if parts:
+            found[kind] = Errors.join(parts)
+            note(f"{kind}: {len(parts)} frames")
+    if not found:
+        raise InputError(
+            "no labelled frame to test on: hold trajectories out in inputs/labels.toml."
+        )
+    return found | {ALL: Errors.join(found.values())}
+
+
+def quantities(errors: Mapping[str, Errors]) -> dict[str, Quantity]:
+    """`energy_mae`, `force_rmse`, ... over all, and `energy_mae_<class>`, ... per class."""
+    found = {}
+    for kind, e in errors.items():
+        suffix = "" if kind == ALL else f"_{kind}"
+        for what, values, unit, scale in (
+            ("energy", e.energy, "meV/atom", 1e3),
+            ("force", e.force, "eV/A", 1.0),
+            ("virial", e.virial, "meV/atom", 1e3),
+        ):
+            n = len(e.energy)
+            mae, rmse = np.abs(values).mean(), np.sqrt((values**2).mean())
+            found[f"{what}_mae{suffix}"] = Quantity(float(scale * mae), unit, n=n)
+            found[f"{what}_rmse{suffix}"] = Quantity(float(scale * rmse), unit, n=n)
+    return found
+
+
+def checks(found: Mapping[str, Quantity], targets: TargetSettings) -> list[Check]:
+    """The mean absolute errors over all frames against their targets, and the number of frames."""
+    limits = {
+        "energy_mae": targets.energy_meV_per_atom,
+        "force_mae": targets.force_eV_per_A,
+        "virial_mae": targets.virial_meV_per_atom,
+    }
+    made = []
+    for name, limit in limits.items():
+        value, unit = found[name].value, found[name].unit
+        assert value is not None  # an error over at least one frame is a number
+        made.append(Check(name, value <= limit, f"{value:.3g} {unit}, target {limit:g}"))
+    n = found["energy_mae"].n or 0
+    made.append(Check("frames", n >= targets.frames, f"{n} test frames, target {targets.frames}"))
+    return made
+
+
+def table(found: Mapping[str, Quantity]) -> list[list[str]]:
+    """Rows of text for a person: class, frames, MAE and RMSE of energy, force, virial."""
+    names = ("energy", "force", "virial")
+    units = {name: found[f"{name}_mae"].unit for name in names}
+    rows = [["class", "frames", *(f"{n} {s} {units[n]}" for n in names for s in ("MAE", "RMSE"))]]
+    kinds = [key.removeprefix("energy_mae") for key in found if key.startswith("energy_mae")]
+    for suffix in kinds:
+        cells = [found[f"{n}_{s}{suffix}"].value for n in names for s in ("mae", "rmse")]
+        count = str(found[f"energy_mae{suffix}"].n)
+        rows.append([suffix.lstrip("_") or ALL, count, *(f"{c:.3g}" for c in cells)])
+    return rows
+
+
+def force_difference(one: Calculator, other: Calculator, frames: Iterable[Atoms]) -> float:
+    """Largest difference of any force component (eV/A) between two potentials on the frames."""
+    worst = 0.0
+    for atoms in frames:
+        first, second = atoms.copy(), atoms.copy()
+        first.calc, second.calc = one, other
+        worst = max(worst, float(np.abs(first.get_forces() - second.get_forces()).max()))
+    return worst
