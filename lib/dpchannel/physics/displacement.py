@@ -1,0 +1,221 @@
+"""Displacements under NPT, and the conditions under which they mean something.
+
+Crystal: subtract the drift of the framework in scaled space, multiply by the mean cell.
+Melt: sum minimum-image increments; there is no framework to hold on to.
+
+Source: von Buelow, Bullerjahn & Hummer, J. Chem. Phys. 153, 021101 (2020), on why image-flag
+unwrapping in a fluctuating box biases the long-time MSD.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.stats import t as student
+
+from dpchannel.errors import InputError, NotConverged, TrajectoryError
+from dpchannel.physics.arrays import Array, IntArray
+from dpchannel.physics.blocks import trend
+
+Verdict = tuple[bool, str]
+
+MAX_DRIFT = 1e-3  # of a cell length over the run: no effect on scaled coordinates
+TREND_CONFIDENCE = 0.99
+MAX_TILT_JUMP = 0.25  # of the edge between two frames; a flip jumps by 1
+MAX_IMAGE_JUMP = 0.5  # of the cell between two frames; a lost image flag jumps by 1
+FRAMEWORK_FRACTION = 0.5  # of the nearest framework distance: further is not on its site
+MAX_CENTRE_A = 0.1
+
+
+def framework_centre(scaled: Array, masses: Array) -> Array:
+    """Mass-weighted displacement of the framework since the first frame, in scaled units.
+
+    Parameters
+    ----------
+    scaled : (n_frame, n_framework, 3)   unwrapped scaled coordinates of all framework atoms
+    masses : (n_framework,) amu
+
+    Returns
+    -------
+    (n_frame, 3)    u(t) = sum m_i [s_i(t) - s_i(0)] / sum m_i; zero in the first frame
+    """
+    if scaled.ndim != 3 or scaled.shape[1:] != (len(masses), 3):
+        raise InputError(f"framework {scaled.shape} and {len(masses)} masses do not fit together.")
+    mean: Array = np.tensordot(np.asarray(scaled, float), masses / np.sum(masses), axes=(1, 0))
+    mean -= mean[0].copy()
+    return mean
+
+
+def lattice_frame(scaled: Array, centre: Array, cells: Array) -> Array:
+    """Positions relative to the framework, in the mean cell.
+
+    Parameters
+    ----------
+    scaled : (n_frame, n_atom, 3)   unwrapped scaled coordinates
+    centre : (n_frame, 3)           framework_centre of the same frames, scaled units
+    cells : (n_frame, 3, 3) A       rows are the cell vectors; their mean is the frame
+
+    Returns
+    -------
+    (n_frame, n_atom, 3) A
+
+    Raises
+    ------
+    InputError      the numbers of frames differ
+    """
+    if not len(scaled) == len(centre) == len(cells):
+        raise InputError(
+            f"{len(scaled)} frames of positions, {len(centre)} framework centres and {len(cells)} "
+            "cells: give one centre and one cell for every frame."
+        )
+    positions: Array = (scaled - centre[:, None, :]) @ cells.mean(axis=0)
+    return positions
+
+
+def summed_increments(scaled: Array, cells: Array) -> Array:
+    """Positions as a sum of minimum-image increments (the scheme for a melt).
+
+    Every increment is taken in scaled space and multiplied by the mean of the two cells it spans,
+    so neither the affine breathing of the cell nor a lost image flag enters.
+
+    Parameters
+    ----------
+    scaled : (n_frame, n_atom, 3)   scaled coordinates, wrapped or not
+    cells : (n_frame, 3, 3) A
+
+    Returns
+    -------
+    (n_frame, n_atom, 3) A          the first frame is where the atoms are in the first cell
+    """
+    increments = np.diff(scaled, axis=0)
+    increments -= np.round(increments)
+    positions = np.empty(scaled.shape)
+    positions[0] = scaled[0] @ cells[0]
+    positions[1:] = increments @ ((cells[1:] + cells[:-1]) / 2)
+    summed: Array = np.cumsum(positions, axis=0)
+    return summed
+
+
+def require_even_steps(step: IntArray, where: str = "trajectory") -> None:
+    """Refuse frames that repeat, go back, or leave a gap.
+
+    Raises
+    ------
+    TrajectoryError     with the number of the first bad frame (counted from 0) and the remedy
+    """
+    gaps = np.diff(np.asarray(step, np.int64))
+    if len(gaps) == 0:
+        raise TrajectoryError(f"{where}: {len(step)} frames; at least 2 are needed. Run longer.")
+    if (bad := np.flatnonzero(gaps <= 0)).size:
+        k = bad[0]
+        raise TrajectoryError(
+            f"{where}: frame {k + 1} has step {step[k + 1]}, not after step {step[k]} of the frame "
+            "before it. A restart wrote frames twice; remove the file and resume the run."
+        )
+    if (bad := np.flatnonzero(gaps != gaps[0])).size:
+        k = bad[0]
+        raise TrajectoryError(
+            f"{where}: frame {k + 1} comes {gaps[k]} steps after the one before it, others after "
+            f"{gaps[0]}. Frames are missing; remove the file and resume the run."
+        )
+
+
+def check_stationary(cells: Array) -> Verdict:
+    """Block trend test on the three cell lengths (cells (n_frame, 3, 3) A).
+
+    A drift is accepted when it lies within its error or below MAX_DRIFT of the length.
+    """
+    ok, parts = True, []
+    lengths = np.linalg.norm(cells, axis=2)
+    for name, series in zip("abc", lengths.T, strict=True):
+        found = trend(series)
+        # three lengths are tested, so each at a third of the level
+        allowed = student.ppf(1 - (1 - TREND_CONFIDENCE) / 6, found.dof) * found.stderr
+        drift = found.drift / series.mean()
+        ok &= abs(found.drift) <= max(allowed, MAX_DRIFT * series.mean())
+        parts.append(f"{name} {drift:+.1e} (error {found.stderr / series.mean():.1e})")
+    verdict = "no drift of the cell" if ok else "the cell drifts: equilibrate longer"
+    return bool(ok), f"{verdict}; relative drift over the run: {', '.join(parts)}"
+
+
+def check_no_flips(cells: Array) -> Verdict:
+    """No tilt factor jumps by a part of its edge (cells (n_frame, 3, 3) A)."""
+    metric = cells @ cells.transpose(0, 2, 1)
+    tilts = metric[:, [1, 2, 2], [0, 0, 1]] / metric[:, [0, 0, 1], [0, 0, 1]]
+    jumps = np.abs(np.diff(tilts, axis=0)).max(axis=1, initial=0)
+    if jumps.size and jumps.max() > MAX_TILT_JUMP:
+        frame = int(jumps.argmax()) + 1
+        text = f"the cell flips at frame {frame} (tilt jumps by {jumps.max():.2f} of its edge)"
+        return False, text + ": run with fix npt ... flip no"
+    return True, f"no flip; largest tilt step {jumps.max(initial=0):.1e} of its edge"
+
+
+def check_images(scaled: Array) -> Verdict:
+    """Image flags are kept: no atom of scaled (n_frame, n_atom, 3) jumps half a cell."""
+    jumps = np.array([np.abs(after - before).max() for before, after in pairwise(scaled)])
+    largest = float(jumps.max(initial=0))
+    if largest > MAX_IMAGE_JUMP:
+        frame = int(jumps.argmax()) + 1
+        return False, f"an atom jumps {largest:.2f} of the cell at frame {frame}: image flags lost"
+    return True, f"image flags kept; largest step {largest:.2f} of the cell"
+
+
+def check_framework(positions: Array, cell: Array) -> Verdict:
+    """Every framework atom stays on its mean site.
+
+    Parameters
+    ----------
+    positions : (n_frame, n_framework, 3) A     in the lattice frame
+    cell : (3, 3) A                             mean cell
+
+    The limit is FRAMEWORK_FRACTION of the shortest distance between mean framework sites.
+    """
+    sites = positions.mean(axis=0)
+    limit = FRAMEWORK_FRACTION * _nearest_distance(sites, cell)
+    distance = np.array([np.linalg.norm(frame - sites, axis=1).max() for frame in positions])
+    largest = float(distance.max())
+    text = f"largest distance of a framework atom from its mean site {largest:.2f} A"
+    limit_text = f"limit {limit:.2f} A, half of the shortest framework distance"
+    if largest > limit:
+        return False, f"{text} at frame {int(distance.argmax())} ({limit_text})"
+    return True, f"{text} ({limit_text})"
+
+
+def require_framework(positions: Array, cell: Array, where: str = "trajectory") -> str:
+    """Text of check_framework.
+
+    Raises
+    ------
+    NotConverged    a framework atom left its site, so there is no lattice frame
+    """
+    ok, text = check_framework(positions, cell)
+    if not ok:
+        raise NotConverged(
+            f"{where}: {text}. The framework is not a crystal, so there is no lattice frame. "
+            "Lower the temperature, or treat the run as a melt."
+        )
+    return text
+
+
+def check_centre_of_mass(scaled: Array, masses: Array, cells: Array) -> Verdict:
+    """The total centre of mass stays where it was (scaled (n_frame, n_atom, 3) of all atoms)."""
+    moved = np.linalg.norm(framework_centre(scaled, masses) @ cells.mean(axis=0), axis=1)
+    text = f"the centre of mass moves {moved.max():.3f} A (limit {MAX_CENTRE_A} A)"
+    return bool(moved.max() <= MAX_CENTRE_A), text
+
+
+def check_channel_axis(cell: Array, axis: int) -> Verdict:
+    """The channel's vector in cell (3, 3) A lies along the Cartesian axis of that number."""
+    vector = cell[axis] / np.linalg.norm(cell[axis])
+    angle = float(np.degrees(np.arccos(np.clip(abs(vector[axis]), -1, 1))))
+    return angle < 1.0, f"the channel is {angle:.2f} degrees off the Cartesian axis {'xyz'[axis]}"
+
+
+def _nearest_distance(sites: Array, cell: Array) -> float:
+    """Shortest distance between sites (n, 3) A and any periodic image of them."""
+    scaled = sites @ np.linalg.inv(cell)
+    home = (scaled - np.floor(scaled)) @ cell
+    images = np.array(np.meshgrid(*[(-1, 0, 1)] * 3)).reshape(3, -1).T @ cell
+    everywhere = (home[None] + images[:, None]).reshape(-1, 3)
+    distance, _ = cKDTree(everywhere).query(home, k=2)
+    return float(distance[:, 1].min())
