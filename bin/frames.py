@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Candidate frames to label, made from the crystal."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    starts: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Relaxed cells to start from; - is stdin. Default: the published cell."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Queue, extxyz; - writes stdout.")] = Path("-"),
+    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="What to make.")] = INPUTS / "labels.toml",
+) -> None:
+    """Rattled, strained, phonon, hop and occupancy frames, ready for bin/label.py."""
+    from ase.io import write
+
+    from dpchannel.labels.frames import candidates
+    from dpchannel.results import replacing
+    from dpchannel.settings import LabelSettings, SystemSettings, load
+    from dpchannel.structures.cells import load_structure
+    from dpchannel.structures.io import read_structure
+
+    rules, crystal = load(LabelSettings, settings).frames, load(SystemSettings, system)
+    cells = [read_structure(path) for path in starts or []]
+    made = list(candidates(cells or [load_structure(crystal, system.parent)], crystal, rules))
+    cli.note(f"{len(made)} frames: {', '.join(sorted({a.info['class'] for a in made}))}")
+    if cli.is_pipe(out):
+        write(sys.stdout, made, format="extxyz")
+        return
+    with replacing(out) as aside:
+        write(aside, made, format="extxyz")
+
+
+if __name__ == "__main__":
+    cli.run(main)
