@@ -1,0 +1,1 @@
+"""Crystal, supercells, channel occupancy, classification of atoms, and lengths measured on them."""
