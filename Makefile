@@ -22,8 +22,6 @@ export PYTHON
 .SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-VARIABLES := SYSTEM PROFILE P T ENGINE POTENTIAL RUNS RUNNER FORCE ARGS PYTHON CORES
-space := $(subst ,, )
 quoted = '$(subst ','\'',$(1))'
 
 # ---- Environment: .venv, as the lock file says. The stamp's name holds the lock's check sum.
@@ -63,13 +61,19 @@ STATE_DIRS := $(addprefix $(DIFFUSION)/,$(STATES))
 pressure    = $(patsubst P%,%,$(firstword $(subst /, ,$*)))
 temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 
+# Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
+DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
+NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
+THREADS ?= $(or $(CORES),$(shell nproc))
+TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
+
 ##@ Physics
 diffusion: $(addsuffix /.shown,$(STATE_DIRS)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
 	@$(foreach dir,$(STATE_DIRS),echo 'up to date: $(dir)/result.json';)
 
 # MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
 $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/md.json $@ bin/md.py --system $(SYSTEM) --profile $(PROFILE) --pressure $(pressure) --temperature $(temperature) --potential $(MODEL) --out $@
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/md.json $@ bin/md.py --system inputs/$(SYSTEM).toml --profile inputs/profiles/$(PROFILE).toml --pressure $(pressure) --temperature $(temperature) --potential $(MODEL) --out $@ $(if $(FORCE),--force)
 
 $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $(@D)/result.json bin/diffusion.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/result.json
@@ -82,6 +86,19 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 
 $(SLICES)/.checked: $(SLICES)/md.json $(SLICES)/diffusion.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
+
+# Training goes on where it stopped; finished, it is redone only with FORCE=1.
+train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
+	@echo 'up to date: $(TRAINED)/shipped; use it with POTENTIAL=$(TRAINED)/shipped'
+
+$(TRAINED)/model.pb: $(if $(FORCE),always) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) $(TRAINED)/model.pb bin/train.py $(DATA) --out $(TRAINED) --network $(NETWORK) --system inputs/$(SYSTEM).toml --threads $(THREADS)
+
+$(TRAINED)/result.json: $(TRAINED)/model.pb | $(VENV)
+	@$(STEP) $@ bin/assess.py $(DATA) --potential $< --system inputs/$(SYSTEM).toml --threads $(THREADS) --out $@
+
+$(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
+	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
 
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
@@ -118,4 +135,4 @@ help: ## This list
 	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
-.PHONY: always diffusion setup setup-mlip doctor status lint test test-slow clean help
+.PHONY: always diffusion train setup setup-mlip doctor status lint test test-slow clean help

@@ -15,15 +15,15 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import pip' 2>/dev/null; 
 fi
 
 total=$(grep -c '^[a-z].*==' "$lock")
-show_progress() { # pip's "Collecting" lines, as a count
+show_progress() { # one line a package, as a count
     awk -v total="$total" -v tty="$([ -t 2 ] && echo 1)" '
-        /^Collecting/ && tty { printf "\r  %d of %d packages: %-40.40s", ++n, total, $2 > "/dev/stderr" }
-        /^Collecting/ && !tty && ++n % 20 == 0 { printf "  %d of %d packages\n", n, total > "/dev/stderr" }
+        /^(Collecting|Processing)/ && tty { printf "\r  %d of %d packages: %-40.40s", ++n, total, $2 > "/dev/stderr" }
+        /^(Collecting|Processing)/ && !tty && ++n % 20 == 0 { printf "  %d of %d packages\n", n, total > "/dev/stderr" }
         /^Installing/ { printf "%s  unpacking ...\n", tty ? "\r\033[K" : "", n > "/dev/stderr" }'
 }
 case $lock in
     *mlip*) echo "The teacher: 2.5 to 3 GB to download, once (torch with its CUDA packages)" >&2 ;;
-    *) echo "First use: about 1 GB of packages to download, once; 3 GB on disk (TensorFlow, DeePMD-kit, LAMMPS)" >&2 ;;
+    *) echo "First use: about 0.7 GB of packages to download, once; 3 GB on disk (TensorFlow, DeePMD-kit, LAMMPS)" >&2 ;;
 esac
 if ! .venv/bin/python -m pip install --disable-pip-version-check -r "$lock" 2>&1 | tee "$log" | show_progress; then
     grep '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2

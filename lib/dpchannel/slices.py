@@ -1,8 +1,8 @@
 """The part of the inputs that each stage depends on, one small file a stage.
 
-A slice is rewritten only when its content changes: a touched or freshly checked out TOML file, a new
-comment or another order of keys changes nothing. Finished trajectories whose slice has changed are
-reported, not redone. Standard library only, and quick: Make asks every time.
+A slice is rewritten only when its content changes: a touched or freshly checked out TOML file, a
+new comment or another order of keys changes nothing. Finished trajectories whose slice has changed
+are reported, not redone. Standard library only, and quick: Make asks every time.
 """
 
 import hashlib
@@ -124,7 +124,7 @@ def changes(then: Any, now: Any, name: str = "") -> list[str]:
 
 
 def stale(profile_dir: Path, current: str) -> list[str]:
-    """One line for every finished trajectory below `profile_dir` that was made from other inputs."""
+    """One line for every finished trajectory of a profile that was made from other inputs."""
     lines = []
     for record in sorted(profile_dir.glob(f"*/P*/T*/{RECORD}")):
         traj = record.with_name("traj.h5")

@@ -60,10 +60,10 @@ def run(target: Path, command: list[str], *, record: Path | None = None) -> int:
             log.write(b"error: the command ended well but left no file\n")
             code = 5
     if code == 0:
-        running.unlink()
+        running.unlink(missing_ok=True)  # a script may have cleared its own mark
         if made_from is not None:
             (target.parent / f".{target.stem}.made_from.json").write_text(made_from)
-    elif code != 130:  # an interrupted step stays visible as interrupted
+    elif code != 130 and running.exists():  # an interrupted step stays visible as interrupted
         running.replace(failed)
     return code
 
@@ -95,7 +95,7 @@ def states(runs: Path) -> Iterator[State]:
         lines = log.read_text(errors="replace").splitlines() or [""]
         header = _HEADER.fullmatch(lines[0])
         name = "failed" if log.suffix == ".failed" else "running"
-        if name == "running" and not _alive(log):
+        if name == "running" and header and not _alive(log):
             name = "interrupted"
         last = next((line for line in reversed(lines) if line.strip()), "")
         yield State(log.with_suffix(""), name, header[3] if header else "?", log, last[:200])

@@ -1,0 +1,45 @@
+"""Every script explains itself, at once: no heavy package is loaded for --help."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BIN = Path(__file__).resolve().parents[2] / "bin"
+SCRIPTS = sorted(path.name for path in BIN.glob("*.py") if not path.name.startswith("_"))
+HEAVY = {
+    *("ase", "deepmd", "dpdata", "h5py", "kinisi", "matplotlib", "numpy", "pandas", "phonopy"),
+    *("pymatgen", "scipy", "sevenn", "tensorflow", "torch"),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_quick_and_says_something(script):
+    """Packages that take seconds to load are imported inside functions."""
+    command = [sys.executable, "-X", "importtime", str(BIN / script), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert "usage" in done.stdout.lower()
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_is_small_and_executable(script):
+    """At most 80 lines, each script with its own interpreter line."""
+    path = BIN / script
+    assert os.access(path, os.X_OK)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "#!/usr/bin/env python3"
+    assert len(lines) <= 80
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_unknown_option_is_bad_input(script, run_bin):
+    """Exit code 2, and no traceback."""
+    done = run_bin(script, "--no-such-option")
+    assert done.returncode == 2
+    assert not re.search("Traceback", done.stderr)
