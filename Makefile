@@ -44,7 +44,7 @@ ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   ifneq ($(RUNNER),local)
     $(error RUNNER=$(RUNNER): only RUNNER=local is there so far; leave RUNNER out)
   endif
-  MODEL  := $(if $(filter %.pb,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
+  MODEL  := $(if $(filter %.pb %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
   ifeq ($(STATES),)
     $(error P and T as above)
@@ -65,6 +65,7 @@ temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
 NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
 THREADS ?= $(or $(CORES),$(shell nproc))
+LABELS  := $(RUNS)/$(SYSTEM)/labels/$(ENGINE)
 TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
 
 ##@ Physics
@@ -86,6 +87,18 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 
 $(SLICES)/.checked: $(SLICES)/md.json $(SLICES)/diffusion.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
+
+labels: $(LABELS)/dataset/origin.json ## Candidate frames from the crystal, labelled by ENGINE=mlip, as a data set
+	@echo 'up to date: $(LABELS)/dataset; train on it with DATA=$(LABELS)/dataset'
+
+$(LABELS)/candidates.extxyz: inputs/labels.toml inputs/$(SYSTEM).toml | $(VENV)
+	@$(STEP) $@ bin/frames.py --system inputs/$(SYSTEM).toml --out $@
+
+$(LABELS)/labelled.extxyz: $(LABELS)/candidates.extxyz | $(VENV)
+	@$(STEP) $@ bin/label.py $< --engine $(ENGINE) --threads $(THREADS) --out $@
+
+$(LABELS)/dataset/origin.json: $(LABELS)/labelled.extxyz | $(VENV)
+	@$(STEP) $@ bin/dataset.py $< --system inputs/$(SYSTEM).toml --out $(@D)
 
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
 train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
@@ -135,4 +148,5 @@ help: ## This list
 	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
-.PHONY: always diffusion train setup setup-mlip doctor status lint test test-slow clean help
+.PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb
+.PHONY: always diffusion labels train setup setup-mlip doctor status lint test test-slow clean help

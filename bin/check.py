@@ -15,9 +15,9 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 def main(
     system: Annotated[str, typer.Option(help="Name of inputs/<system>.toml.")] = "pb10po46o",
     profile: Annotated[str, typer.Option(help="Name of inputs/profiles/<profile>.toml.")] = "quick",
-    out: Annotated[Path | None, typer.Option(help="Empty file to write when all is well.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Empty file to write if all is well.")] = None,
 ) -> None:
-    """Read every settings file that a run will need, so that a typing error shows now, not later."""
+    """Read every settings file that a run will need: a typing error shows now, not later."""
     from dpchannel import settings
 
     settings.load(settings.SystemSettings, INPUTS / f"{system}.toml")
