@@ -8,10 +8,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
+from dpchannel.physics.transport import expected_hops
 from dpchannel.plots.msd import plot_msd
 from dpchannel.plots.sidecar import load_sidecar
 from dpchannel.report import show, table
-from dpchannel.report.diffusion import expected_hops, sentence
+from dpchannel.report.diffusion import sentence
 from dpchannel.report.reference import Reference, paper, paper_diffusion_cm2_per_s
 from dpchannel.results import Check, Quantity, Result, project_root, sha256
 from dpchannel.settings import load
@@ -31,7 +32,7 @@ PAPER_D = 7.3e-6  # cm2/s
 def quantities(D_c: Quantity, n_hops: int) -> dict[str, Quantity]:
     return {
         "D_c": D_c,
-        "n_hops": Quantity(n_hops, "1"),
+        "n_hops": Quantity(n_hops, ""),
         "ion_ns": Quantity(0.4, "ns"),
         "site_spacing": Quantity(3.66, "A"),
         "c": Quantity(7.3172, "A", stderr=0.0021, ci95=(7.3131, 7.3213), n=750, n_independent=31),
@@ -45,7 +46,7 @@ def bound(n_hops: int, hops_at_95: float) -> dict[str, Quantity]:
 
 def test_hops_of_a_known_diffusion_coefficient():
     # D = rate d^2 / 2: one hop of 2 A per ps and ion is 2 A^2/ps = 2e-4 cm2/s; 3 ion ns hold 3000
-    assert_allclose(expected_hops(2e-4, ion_ns=3.0, site_spacing_A=2.0), 3000.0, rtol=1e-12)
+    assert_allclose(expected_hops(2e-4, 2.0, 3.0), 3000.0, rtol=1e-12)
 
 
 def test_sentence_without_hops():
@@ -118,7 +119,7 @@ def test_table_one_of_the_paper_is_consistent():
         (Quantity(499.13, "K", stderr=1.24), "499.1 +- 1.2"),
         (Quantity(5.04e-6, "cm2/s", kind="upper_bound"), "< 5.04e-06"),
         (Quantity(7.1e-6, "cm2/s", stderr=1e-6), "7.1e-06 +- 1.0e-06"),
-        (Quantity(12, "1"), "12"),
+        (Quantity(12, ""), "12"),
         (Quantity(None, "A"), "-"),
     ],
 )
@@ -171,21 +172,18 @@ def test_show_finds_no_evidence_for_an_unknown_state(tmp_path):
 def drawn(tmp_path):
     """A result with a sidecar: 4 ions, one of which hops once."""
     time = np.arange(100) * 0.05
-    lag = time[1:50]
-    arrays = {
-        "species": np.array(["X", "Y", "Z"]),
-        "roles": np.array(["mobile", "other", "framework"]),
-    }
-    for name in arrays["species"]:
-        arrays[f"lag_ps_{name}"] = lag
+    lag = time[:50]
+    arrays = {"species": np.array(["X", "Y", "Z"])}
+    arrays |= {"roles": np.array(["mobile", "other", "framework"]), "time_ps": time}
+    arrays |= {"lag_ps": lag, "lag_ps_all": lag}
+    for suffix in ("", "_Y", "_Z"):
         for part in ("c", "ab"):
-            arrays[f"msd_{part}_{name}"] = 0.1 + 0.05 * lag
-            arrays[f"msd_{part}_{name}_stderr"] = 0.01 + 0 * lag
+            arrays[f"msd_{part}{suffix}"] = 0.1 + 0.05 * lag
+            arrays[f"msd_{part}{suffix}_stderr"] = 0.01 + 0 * lag
     height = np.zeros((100, 4))
     height[50:, 2] = 1.0
-    arrays |= {"exponent_lag_ps": lag, "exponent": np.ones_like(lag)}
-    arrays |= {"time_ps": time, "height_sites": height, "hop_ion": np.array([2])}
-    arrays |= {"hop_time_ps": np.array([2.5]), "hop_height_sites": np.array([1.0])}
+    arrays |= {"exponent_lag_ps_c": lag[1:], "exponent_c": np.ones(49), "height_sites": height}
+    arrays |= {"hop_time_ps": np.array([2.5]), "hop_ion": np.array([2]), "hop_step": np.array([1])}
     np.savez(tmp_path / "msd.npz", **arrays)
     files = {"msd.npz": sha256(tmp_path / "msd.npz")}
     result = Result("diffusion", "pb10po46o", STATE, bound(1, 4.744), files=files)

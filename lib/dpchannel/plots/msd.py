@@ -48,20 +48,23 @@ def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | Non
     columns: dict[str, list[Any]] = {"mobile": [], "other": [], "framework": []}
     top = 0.0
     for name, role in zip(arrays["species"], arrays["roles"], strict=True):
-        lag = arrays[f"lag_ps_{name}"]
+        # the mobile ions have a stream of frames of their own
+        suffix, lag = (
+            ("", arrays["lag_ps"]) if role == "mobile" else (f"_{name}", arrays["lag_ps_all"])
+        )
         if role == "framework":
             columns[role] += axes.plot(
-                lag, arrays[f"msd_c_{name}"], lw=0.8, color=next(greys), label=f"{name}, c"
+                lag, arrays[f"msd_c{suffix}"], lw=0.8, color=next(greys), label=f"{name}, c"
             )
             continue
         colour = style.MOBILE if role == "mobile" else style.OTHER
         for part, dash in (("c", "-"), ("ab", (0, (3, 1.5)))):
-            mean = arrays[f"msd_{part}_{name}"]
-            err = np.nan_to_num(arrays[f"msd_{part}_{name}_stderr"])
+            mean = arrays[f"msd_{part}{suffix}"]
+            err = np.nan_to_num(arrays[f"msd_{part}{suffix}_stderr"])
             columns[role] += axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {part}")
             axes.fill_between(lag, mean - err, mean + err, color=colour, alpha=0.18, lw=0)
             top = max(top, float(np.max(mean + err)))
-    longest = float(arrays[f"lag_ps_{arrays['species'][0]}"][-1])
+    longest = float(arrays["lag_ps"][-1])
     if paper_D is not None:
         columns["mobile"] += _draw_reference(
             axes, paper_D, min(longest, 1.05 * top / _rate(paper_D))
@@ -104,7 +107,7 @@ def _legend(axes: "Axes", columns: dict[str, list[Any]]) -> None:
 def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
     axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
     axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
-    axes.plot(arrays["exponent_lag_ps"], arrays["exponent"], color=style.MOBILE, lw=1.0)
+    axes.plot(arrays["exponent_lag_ps_c"], arrays["exponent_c"], color=style.MOBILE, lw=1.0)
     axes.set_ylim(-0.5, 1.6)
     axes.set_yticks([0, 1], ["0", "1"])
     axes.set_xlabel("lag time (ps)")
@@ -135,9 +138,9 @@ def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
             alpha=1.0 if hopped else 0.6,
             zorder=2 if hopped else 1,
         )
-    axes.plot(
-        arrays["hop_time_ps"], arrays["hop_height_sites"], "o", ms=3.0, mfc="none", color="black"
-    )
+    for when, ion in zip(arrays["hop_time_ps"], arrays["hop_ion"], strict=True):
+        arrival = np.round(height[min(np.searchsorted(time, when), len(time) - 1), ion])
+        axes.plot(when, arrival, "o", ms=3.0, mfc="none", color="black")
     axes.set_xlim(time[0], time[-1])
     axes.set_ylim(min(-1.2, height.min() - 0.3), max(1.2, height.max() + 0.3))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -6,6 +6,7 @@ from typing import Any
 from scipy.stats import poisson
 
 from dpchannel import units
+from dpchannel.physics.transport import expected_hops
 from dpchannel.results import Quantity
 from dpchannel.statepoint import StatePoint
 
@@ -15,15 +16,6 @@ _NEXT_PROFILE = {
     "quick": "standard (about an hour)",
     "standard": "paper (on GPUs)",
 }
-
-
-def expected_hops(D_cm2_per_s: float, *, ion_ns: float, site_spacing_A: float) -> float:
-    """Hops that a diffusion coefficient would give in a run of `ion_ns`.
-
-    Uncorrelated hops of one site spacing d on a line: rate = 2 D / d^2.
-    """
-    D = D_cm2_per_s / units.A2_PER_PS_IN_CM2_PER_S
-    return 2.0 * D / site_spacing_A**2 * ion_ns * 1e3
 
 
 def sentence(
@@ -73,7 +65,7 @@ def _value(D_c: Quantity) -> str:
 
 def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:
     """How many hops the paper's D gives in the same run, and how odd ours is under it."""
-    expected = expected_hops(paper_D, ion_ns=ion_ns, site_spacing_A=spacing_A)
+    expected = expected_hops(paper_D, spacing_A, ion_ns)
     text = f"The paper's {_short(paper_D)} would give {_count(expected)} hops here"
     if n_hops <= expected:
         chance = float(poisson.cdf(n_hops, expected))

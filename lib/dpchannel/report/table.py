@@ -72,9 +72,14 @@ def rich_table(result: Result, table: list[Row]) -> "Table":
         drawn.add_column("committed", no_wrap=True, justify="right")
     if with_paper:
         drawn.add_column("paper", no_wrap=True, justify="right")
-    drawn.add_column("method", style="dim", overflow="fold")
+    drawn.add_column("method", style="dim", no_wrap=True, overflow="ellipsis")
     for row in table:
-        cells = [row.name, with_error(row.here), interval(row.here), row.here.unit.removeprefix("1")]
+        cells = [
+            row.name,
+            with_error(row.here),
+            interval(row.here),
+            row.here.unit.removeprefix("1"),
+        ]
         if with_evidence:
             cells.append(with_error(row.evidence) if row.evidence else "")
         if with_paper:

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Diffusion coefficients, hops and averages at one state point, from one trajectory."""
+
+import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    traj: Annotated[Path, typer.Option(help="H5MD file of bin/md.py.")],
+    out: Annotated[Path, typer.Option(help="Result file to write; msd.npz goes beside it.")],
+    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="How to analyse.")] = INPUTS / "diffusion.toml",
+) -> None:
+    """From a trajectory to D or its bound, with checks and provenance."""
+    from dpchannel.report.diffusion_task import run
+
+    cli.note(run(traj, system, settings, out).summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

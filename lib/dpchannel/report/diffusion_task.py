@@ -1,0 +1,191 @@
+"""From one trajectory to the diffusion result of its state point, and the arrays behind it."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.md.h5md import Trajectory, read_h5md
+from dpchannel.physics import displacement
+from dpchannel.physics.hops import lattice_phase
+from dpchannel.physics.msd import class_msd
+from dpchannel.physics.transport import analyse_diffusion
+from dpchannel.report.averages import average_quantities, lattice_series, set_point_checks
+from dpchannel.report.conditions import mobile_columns, require_usable, whole_crystal
+from dpchannel.report.diffusion import sentence
+from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
+from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
+from dpchannel.settings import DiffusionSettings, SystemSettings, load
+from dpchannel.statepoint import StatePoint
+from dpchannel.structures.classify import Sites, classify
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Arrays = dict[str, Any]
+
+SIDECAR = "msd.npz"
+MAX_PATH_FRAMES = 2000  # of the ions' paths kept for the figure
+FIRST = ("D_c", "D_ab", "D_3d", "D_c_SI", "D_ab_SI", "D_3d_SI", "n_hops", "ion_ns", "hop_rate")
+
+
+def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result:
+    """Analyse `traj`; write the result to `out` and msd.npz beside it.
+
+    Raises
+    ------
+    InputError          a settings file or the trajectory cannot be used
+    NotConverged        the framework is not a crystal, so there is no lattice frame
+    """
+    started = time.time()
+    system = load(SystemSettings, system_file)
+    settings = load(DiffusionSettings, settings_file)
+    trajectory = read_h5md(traj)
+    result, arrays = analyse(trajectory, system, settings, where=relative(traj))
+    sidecar = out.parent / SIDECAR
+    with replacing(sidecar) as aside:
+        np.savez_compressed(aside, **arrays)
+    result.files = {relative(path): sha256(path) for path in (sidecar, traj)}
+    result.provenance = _provenance(trajectory.meta, settings, started)
+    result.write(out)
+    return result
+
+
+def analyse(
+    trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
+) -> tuple[Result, Arrays]:
+    """Quantities, checks and sentence of one trajectory, and the arrays of its figure."""
+    require_usable(trajectory, system, where)
+    sites = classify(trajectory.atoms, system)
+    columns = mobile_columns(sites, trajectory.mobile.index, where)
+    axis, mobile = sites.axis_index, trajectory.mobile
+    positions = displacement.lattice_frame(mobile.scaled, trajectory.centre, mobile.cells)
+    everyone, checks = whole_crystal(trajectory, sites, where)
+    series = lattice_series(trajectory, sites)
+    spacing = series["c"].mean() / system.channel.sites_per_cell
+    transport = analyse_diffusion(
+        positions, mobile.time_ps, columns, axis, float(spacing), settings
+    )
+    averages = average_quantities(trajectory, sites, series)
+    quantities = transport.quantities | averages
+    quantities["site_spacing"] = _site_spacing(averages["c"], system)
+    state = _state(trajectory, system, sites, columns)
+    rest = _at_rest(trajectory, system, sites, everyone, settings)
+    result = Result(
+        task="diffusion",
+        system=system.system.name,
+        state=state,
+        quantities={name: quantities[name] for name in [*FIRST, *quantities] if name in quantities},
+        checks=[
+            *(Check(**check) for check in trajectory.meta.get("checks", ())),
+            *checks,
+            *set_point_checks(quantities, state),
+            *transport.checks,
+        ],
+        summary=_summary(system.system.name, state, quantities),
+    )
+    there = [species for species in system.species if species.name in sites.species]
+    named = {
+        "species": np.array([species.name for species in there]),
+        "roles": np.array([species.role for species in there]),
+    }
+    paths = _paths(positions[:, :, axis], columns, mobile.time_ps, float(spacing))
+    return result, {**transport.arrays, **rest, **named, **paths}
+
+
+def _at_rest(
+    trajectory: Trajectory,
+    system: SystemSettings,
+    sites: Sites,
+    positions: Array,
+    settings: DiffusionSettings,
+) -> Arrays:
+    """MSD of every species that is not mobile, from the sparse frames of all atoms."""
+    classes = {
+        species.name: np.flatnonzero(sites.species == species.name)
+        for species in system.species
+        if species.role != "mobile"
+    }
+    found = class_msd(
+        positions,
+        trajectory.all.time_ps,
+        {name: atoms for name, atoms in classes.items() if len(atoms)},
+        sites.axis_index,
+        max_lag_fraction=settings.max_lag_fraction,
+    )
+    return {"lag_ps_all" if name == "lag_ps" else name: values for name, values in found.items()}
+
+
+def _site_spacing(c: Quantity, system: SystemSettings) -> Quantity:
+    n = system.channel.sites_per_cell
+    assert c.value is not None
+    stderr = None if c.stderr is None else c.stderr / n
+    ends = None if c.ci95 is None else (c.ci95[0] / n, c.ci95[1] / n)
+    return Quantity(c.value / n, "A", stderr, ends, c.n, c.n_independent, f"c / {n}")
+
+
+def _state(
+    trajectory: Trajectory,
+    system: SystemSettings,
+    sites: Sites,
+    columns: list[Index],
+) -> dict[str, Any]:
+    meta, info = trajectory.meta, trajectory.atoms.info
+    length = trajectory.mobile.time_ps[-1] - trajectory.mobile.time_ps[0]
+    profile = meta.get("settings", {}).get("profile", {})
+    return {
+        "compound": system.system.title,
+        "pressure_GPa": float(meta["state"]["pressure_GPa"]),
+        "temperature_K": float(meta["state"]["temperature_K"]),
+        "profile": meta.get("profile"),
+        "cell": info.get("cell", system.system.cell),
+        "repeat": [int(n) for n in info.get("repeat", profile.get("repeat", ()))],
+        "occupancy": info.get("occupancy"),
+        "n_atoms": len(trajectory.atoms),
+        "n_ions": len(trajectory.mobile.index),
+        "n_channels": len(sites.columns),
+        "ions_per_column": sorted({len(column) for column in columns}),
+        "equilibrate_ps": profile.get("equilibrate_ps"),
+        "produce_ps": round(float(length), 6),
+        "timestep_fs": round(1000 * trajectory.timestep_ps, 6),
+    }
+
+
+def _summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:
+    numbers = paper().all_states(name, "D_c")
+    elsewhere = None
+    if numbers:
+        elsewhere = StatePoint(numbers[0].state["pressure_GPa"], numbers[0].state["temperature_K"])
+    return sentence(
+        state,
+        quantities,
+        paper_D_cm2_per_s=paper_diffusion_cm2_per_s(name, state),
+        paper_state=elsewhere,
+    )
+
+
+def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float) -> Arrays:
+    """Site number of every ion against time, 0 at the start; thinned for the figure."""
+    height = np.empty_like(along)
+    for column in columns:
+        path = along[:, column]
+        sites = (path - lattice_phase(path, spacing_A)) / spacing_A
+        height[:, column] = sites - np.round(sites[0])
+    every = -(-len(time_ps) // MAX_PATH_FRAMES)
+    return {"time_ps": time_ps[::every], "height_sites": height[::every].astype(np.float32)}
+
+
+def _provenance(
+    meta: Mapping[str, Any], settings: DiffusionSettings, started: float
+) -> dict[str, Any]:
+    """Of the analysis, with that of the molecular dynamics it rests on."""
+    own = provenance(
+        settings={"diffusion": settings.model_dump(), **meta.get("settings", {})}, started=started
+    )
+    for key, source in (("potential", "potential"), ("seed", "seed"), ("cores", "ranks")):
+        own[key] = meta.get(source)
+    kept = ("command", "code", "versions", "started", "wall_s", "ranks")
+    own["md"] = {key: meta[key] for key in kept if key in meta}
+    return own
