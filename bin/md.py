@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Molecular dynamics at one state point, to one trajectory file."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+INPUTS = ROOT / "inputs"
+
+
+def main(
+    potential: Annotated[Path, typer.Option(help="Frozen model, its card.toml beside it.")],
+    pressure: Annotated[str, typer.Option(help="With unit: 4GPa.")],
+    temperature: Annotated[str, typer.Option(help="With unit: 500K.")],
+    out: Annotated[Path, typer.Option(help="H5MD file to write; LAMMPS works in md/ beside it.")],
+    system: Annotated[str, typer.Option(help="Name in inputs/, or a TOML file.")] = "pb10po46o",
+    profile: Annotated[str, typer.Option(help="Name in inputs/profiles/, or a file.")] = "quick",
+    md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Shared by make's jobs. Default: CORES, else all.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", envvar="FORCE", help="Leave the potential's range.")
+    ] = False,
+) -> None:
+    """NPT: equilibrate, then produce. Started again after an interruption, it goes on."""
+    from dpchannel.md import cores as share
+    from dpchannel.md import h5md, lammps, limits
+    from dpchannel.settings import MDSettings, ProfileSettings, load
+    from dpchannel.statepoint import StatePoint
+    from dpchannel.structures.cells import build
+    from dpchannel.structures.classify import classify
+    from dpchannel.structures.io import load_system
+
+    crystal = load_system(system, INPUTS)
+    named = profile if profile.endswith(".toml") else INPUTS / "profiles" / f"{profile}.toml"
+    size, md = load(ProfileSettings, Path(named)), load(MDSettings, md_settings)
+    point = StatePoint.parse(pressure, temperature)
+    elements = crystal.system.elements
+    check = limits.check_limits(potential, elements, **asdict(point), force=force)
+    if not check.ok:
+        cli.note(f"warning: {check.text}")
+    atoms = build(crystal, INPUTS, crystal.system.cell, size.repeat, md.occupancy, md.seed)
+    roles = classify(atoms, crystal).roles
+    granted = share.available_cores(cores)
+    ranks = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
+    with share.held(ranks, cores=granted, folder=ROOT / "runs" / ".cores", note=cli.note):
+        trajectory = lammps.run(
+            out.parent / "md",
+            atoms,
+            elements=elements,
+            potential=potential,
+            point=point,
+            profile=size,
+            md=md,
+            mobile=roles["mobile"],
+            framework=roles["framework"],
+            ranks=ranks,
+            note=cli.note,
+        )
+    trajectory.meta.update(
+        system=crystal.system.name, profile=Path(named).stem, checks=[asdict(check)]
+    )
+    h5md.write_h5md(out, trajectory)
+    cli.note(f"{len(trajectory.time_ps)} frames of {trajectory.time_ps[-1]:g} ps: {out}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Molecular dynamics: run LAMMPS, survive interruption, hand on a checked trajectory."""

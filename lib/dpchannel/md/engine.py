@@ -1,0 +1,79 @@
+"""Where LAMMPS is, and the environment it needs to load DeePMD-kit's pair style."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from dpchannel.errors import EngineMissing
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Command line up to LAMMPS' own arguments, and the environment to run it in."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def find_engine(ranks: int) -> Engine:
+    """LAMMPS under mpirun, one rank per core.
+
+    On Linux without GPU libraries the program inside the lammps package is started directly: its
+    launcher `lmp` imports TensorFlow in every rank only to learn the paths set here.
+
+    Raises
+    ------
+    EngineMissing       no lmp or no mpirun
+    """
+    home = str(Path(sys.executable).parent)
+    search = home + os.pathsep + os.environ.get("PATH", "")
+    mpirun, launcher = shutil.which("mpirun", path=search), shutil.which("lmp", path=search)
+    if launcher is None:
+        raise EngineMissing("lmp (LAMMPS) is not installed here. Run `make setup`.")
+    if mpirun is None:
+        raise EngineMissing("mpirun is not installed here. Run `make setup` (package mpich).")
+    environment = dict(os.environ)
+    for threads in (
+        "OMP_NUM_THREADS",
+        "DP_INTRA_OP_PARALLELISM_THREADS",
+        "DP_INTER_OP_PARALLELISM_THREADS",
+    ):
+        environment[threads] = "1"
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    program = _program()
+    if program is None:
+        return Engine((mpirun, "-np", str(ranks), launcher), environment)
+    environment |= _library_paths(environment)
+    return Engine((mpirun, "-np", str(ranks), str(program)), environment)
+
+
+def _program() -> Path | None:
+    package = _package("lammps")
+    if package is None or sys.platform != "linux" or find_spec("nvidia") is not None:
+        return None
+    program = package / "lmp"
+    return program if program.exists() else None
+
+
+def _library_paths(environment: dict[str, str]) -> dict[str, str]:
+    """Variables as deepmd.lmp and lammps.executable set them, without importing either."""
+    folders = [Path(sys.prefix) / "lib"]  # MPI
+    if tensorflow := _package("tensorflow"):
+        folders += [tensorflow, tensorflow / "python"]
+    if torch := _package("torch"):
+        folders.append(torch / "lib")
+    found = {}
+    if deepmd := _package("deepmd"):
+        folders.append(deepmd / "lib")
+        found["LAMMPS_PLUGIN_PATH"] = str(deepmd / "lib")
+    earlier = [environment["LD_LIBRARY_PATH"]] if environment.get("LD_LIBRARY_PATH") else []
+    found["LD_LIBRARY_PATH"] = os.pathsep.join([*earlier, *map(str, folders)])
+    return found
+
+
+def _package(name: str) -> Path | None:
+    spec = find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None

@@ -1,0 +1,154 @@
+"""One NPT run with inputs/lammps/npt.in: to the end, or on from where it was interrupted."""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from dpchannel.errors import InputError, PotentialError
+from dpchannel.md import files, segments
+from dpchannel.md.engine import find_engine
+from dpchannel.md.h5md import Trajectory
+from dpchannel.md.launch import is_finished, launch
+from dpchannel.md.plan import Plan
+from dpchannel.md.progress import Note
+from dpchannel.results import project_root, provenance, sha256
+from dpchannel.settings import MDSettings, ProfileSettings
+from dpchannel.statepoint import StatePoint
+
+Index = NDArray[np.int64]
+
+_BAR_PER_GPA = 1e4
+_LOCK_PATIENCE_S = 15.0  # LAMMPS of a killed run needs a moment to end
+# LAMMPS pair commands in place of a model, such as those of a classical force field
+_PAIR_FILE = ".lammps"
+
+
+def run(
+    work_dir: Path,
+    atoms: Atoms,
+    *,
+    elements: Sequence[str],
+    potential: Path,
+    point: StatePoint,
+    profile: ProfileSettings,
+    md: MDSettings,
+    mobile: Index,
+    framework: Index,
+    ranks: int,
+    note: Note,
+) -> Trajectory:
+    """Equilibrate and produce; a complete run in `work_dir` is only read.
+
+    Parameters
+    ----------
+    work_dir : Path                 files of LAMMPS; an interrupted run there is continued when its
+                                    inputs were the same, else moved aside
+    elements : symbols              of types 1, 2, ...
+    potential : Path                frozen model, or a `.lammps` file with pair commands
+    mobile, framework : (n,)        0-based atom indices
+    ranks : int                     MPI ranks
+
+    Raises
+    ------
+    InputError          state, lengths or atoms cannot be run, or another process runs them
+    PotentialError      missing, or DeePMD-kit cannot load it
+    EngineMissing       no LAMMPS
+    EngineFailed        LAMMPS stopped; the message names its log
+    TrajectoryError     the files do not make up exactly the planned frames
+    """
+    started = time.time()
+    if not point.temperature_K > 0:
+        raise InputError(f"T={point.temperature_K:g}K: a thermostat needs more than 0 K.")
+    if not potential.is_file():
+        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    plan = Plan.make(profile, md)
+    script = project_root() / "inputs" / "lammps" / "npt.in"
+    data = files.data_text(atoms, elements)
+    groups = files.groups_text({"mobile": mobile, "framework": framework})
+    settings = {"md": md.model_dump(), "profile": profile.model_dump()}
+    identity = {
+        "state": asdict(point),
+        "settings": settings,
+        "elements": elements,
+        "potential_sha256": sha256(potential),
+        "script_sha256": sha256(script),
+        "structure_sha256": files.text_hash(data + groups),
+    }
+    with _only_one(work_dir) as lock:
+        files.claim(work_dir, identity, note)
+        if not is_finished(work_dir):
+            shutil.copy(script, work_dir / "npt.in")
+            (work_dir / "start.data").write_text(data)
+            (work_dir / "groups.in").write_text(groups)
+            variables = _variables(plan, elements, potential, point, md)
+            launch(work_dir, find_engine(ranks), variables, plan, lock, note)
+        meta = {"state": asdict(point), "ranks": ranks} | provenance(
+            settings=settings, potential=potential, seed=md.seed, cores=ranks, started=started
+        )
+        equilibration, thermo, centre = segments.read_samples(work_dir, plan)
+        everything = np.arange(len(atoms))
+        return Trajectory(
+            mobile=segments.read_stream(
+                work_dir, "mobile", plan.production(plan.mobile_every), np.sort(mobile), plan
+            ),
+            all=segments.read_stream(
+                work_dir, "all", plan.production(plan.frame_every), everything, plan
+            ),
+            centre=centre,
+            thermo=thermo,
+            equilibration=equilibration,
+            timestep_ps=plan.timestep_ps,
+            atoms=atoms,
+            meta=meta,
+        )
+
+
+def _variables(
+    plan: Plan, elements: Sequence[str], potential: Path, point: StatePoint, md: MDSettings
+) -> dict[str, str]:
+    return {
+        "data": "start.data",
+        "groups": "groups.in",
+        "pair": "file" if potential.suffix == _PAIR_FILE else "deepmd",
+        "potential": f'"{potential.resolve()}"',  # quoted for LAMMPS: a path may hold a space
+        "elements": " ".join(elements),
+        "temperature": repr(point.temperature_K),
+        "pressure": repr(point.pressure_GPa * _BAR_PER_GPA),
+        "seed": str(md.seed),
+        "timestep": repr(plan.timestep_ps),
+        "thermostat": repr(md.thermostat_ps),
+        "barostat": repr(md.barostat_ps),
+        "equilibrate": str(plan.equilibrate),
+        "total": str(plan.total),
+        "mobile_every": str(plan.mobile_every),
+        "frame_every": str(plan.frame_every),
+        "restart_every": str(plan.restart_every),
+    }
+
+
+@contextmanager
+def _only_one(work_dir: Path) -> Iterator[int]:
+    """Hold the run's lock, a file beside its folder; yields the descriptor."""
+    path = work_dir.with_name(f".{work_dir.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    patience = time.monotonic() + _LOCK_PATIENCE_S
+    with open(path, "a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > patience:
+                    raise InputError(
+                        f"{work_dir}: another process is running this state. Wait for it to end."
+                    ) from None
+                time.sleep(0.2)
+        yield lock.fileno()

@@ -1,0 +1,133 @@
+"""Start LAMMPS from the newest restart file, watch it, and say clearly how it ended."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from dpchannel.errors import EngineFailed, PotentialError
+from dpchannel.md import restart, segments
+from dpchannel.md.engine import Engine
+from dpchannel.md.plan import Plan
+from dpchannel.md.progress import Note, Watch
+
+_POLL_S = 0.2
+_STOP_PATIENCE_S = 10.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_BLOWN_UP = ("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number")
+
+
+def is_finished(folder: Path) -> bool:
+    """LAMMPS' last words are in the log of the newest invocation."""
+    begins = segments.starts(folder)
+    if not begins:
+        return False
+    log = folder / log_name(begins[-1])
+    return log.exists() and "Total wall time" in log.read_text(errors="replace")[-400:]
+
+
+def log_name(start: int) -> str:
+    """Log of the invocation that began at step `start`."""
+    return f"log.{start}.lammps"
+
+
+def launch(
+    folder: Path, engine: Engine, variables: dict[str, str], plan: Plan, lock: int, note: Note
+) -> None:
+    """Run npt.in in `folder` to its end, from step 0 or from the newest complete restart file.
+
+    Parameters
+    ----------
+    variables : name -> text        what npt.in takes, but for start and restart
+    lock : int                      file descriptor LAMMPS holds on to, so no second run enters
+
+    Raises
+    ------
+    EngineFailed, PotentialError    with the log and a remedy
+    """
+    found = restart.latest(folder)
+    start, file = (0, "none") if found is None else (found[0], found[1].name)
+    if found is not None:
+        note(f"{folder}: continuing at step {start} of {plan.total} ({file})")
+    segments.discard_from(folder, start)
+    _discard_restarts(folder, keep=file)
+    command = [*engine.command, "-in", "npt.in", "-log", log_name(start), "-screen", "none"]
+    for name, value in (variables | {"start": str(start), "restart": file}).items():
+        command += ["-var", name, value]
+    output = folder / f"output.{start}.txt"
+    with Watch(folder / f"samples.{start}.txt", plan, note) as watch, open(output, "wb") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=engine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            pass_fds=(lock,),
+        )
+        try:
+            finite = True
+            while finite and process.poll() is None:
+                time.sleep(_POLL_S)
+                finite = watch.update()
+        finally:
+            _stop(process)
+    if process.returncode != 0 or not finite:
+        reason = _reason(folder / log_name(start), output) if finite else "T or P is not a number"
+        raise _failure(folder / log_name(start), watch.step, reason, variables["potential"])
+
+
+def _discard_restarts(folder: Path, keep: str) -> None:
+    """Older pairs than the one to continue from are of no more use."""
+    for path in folder.glob("restart.*.[ab]"):
+        if path.name[:-1] != keep[:-1]:
+            path.unlink()
+
+
+def _die_with_parent() -> None:
+    """In the child: mpirun is told to stop when this program is killed, even by SIGKILL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        os.killpg(process.pid, how)
+        try:
+            process.wait(_STOP_PATIENCE_S)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _reason(log: Path, output: Path) -> str:
+    """The last line that says ERROR, in the log or in what was printed."""
+    for path in (log, output):
+        if path.exists():
+            lines = path.read_text(errors="replace").splitlines()
+            if errors := [line.strip() for line in lines if line.startswith("ERROR")]:
+                return errors[-1]
+    return f"no reason given, see {output.name} beside the log"
+
+
+def _failure(log: Path, step: int | None, reason: str, potential: str) -> Exception:
+    if "DeePMD-kit" in reason and step is None:
+        return PotentialError(
+            f"{potential.strip(chr(34))}: DeePMD-kit cannot load it ({reason}; log {log}). "
+            "Restore the file or train it again."
+        )
+    where = "before the first step" if step is None else f"after step {step}"
+    remedy = "Start the run again: it continues from the last restart file."
+    if any(word in reason.lower() for word in _BLOWN_UP):
+        remedy = (
+            "The potential was driven outside what it knows: try a smaller timestep_fs in "
+            "inputs/md.toml, a state inside its range, or train it there."
+        )
+    return EngineFailed(f"{log}: LAMMPS stopped {where}: {reason}. {remedy}")

@@ -1,0 +1,57 @@
+"""Is a state inside what the potential was trained on? Its card.toml says."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from dpchannel.errors import PotentialError, RangeError
+from dpchannel.results import Check
+
+_NAME = "inside_training_range"
+
+
+def check_limits(
+    potential: Path,
+    elements: Sequence[str],
+    *,
+    pressure_GPa: float,
+    temperature_K: float,
+    force: bool = False,
+) -> Check:
+    """Compare a state with the card beside the potential.
+
+    Raises
+    ------
+    PotentialError      no such potential, an unreadable card, or an element the model does not know
+    RangeError          outside the range, unless `force`: then the check says so
+    """
+    if not potential.is_file():
+        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    card = potential.parent / "card.toml"
+    if not card.is_file():
+        return Check(_NAME, False, f"{potential.name} has no card.toml beside it: range unknown")
+    try:
+        content = tomllib.loads(card.read_text())
+        known = list(content["model"]["elements"])
+        limits = {key: tuple(map(float, content["range"][key])) for key in _STATES}
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise PotentialError(f"{card}: no readable card of a potential ({error}).") from None
+    if missing := [e for e in elements if e not in known]:
+        raise PotentialError(
+            f"{potential}: does not know {', '.join(missing)}; it saw {', '.join(known)}."
+        )
+    state = {"pressure_GPa": pressure_GPa, "temperature_K": temperature_K}
+    outside = [
+        f"{_STATES[key][0]} = {state[key]:g} {_STATES[key][1]} (trained {low:g} ... {high:g})"
+        for key, (low, high) in limits.items()
+        if not low <= state[key] <= high
+    ]
+    if not outside:
+        return Check(_NAME, True, f"{potential.name} was trained around this state")
+    text = "outside what the potential saw: " + ", ".join(outside)
+    if not force:
+        raise RangeError(f"{text}. Choose a state inside, or insist with FORCE=1 (--force).")
+    return Check(_NAME, False, text)
+
+
+_STATES = {"pressure_GPa": ("P", "GPa"), "temperature_K": ("T", "K")}

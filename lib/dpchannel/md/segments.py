@@ -1,0 +1,169 @@
+"""What an interrupted run leaves behind: one set of files per invocation, named by its first step.
+
+`samples.<start>.txt`, `mobile.<start>.bin` and `all.<start>.bin` of the invocation that began at
+`start`. A later invocation began from a restart file, so its frames replace those of the earlier
+one from its first step on. What is merged is compared with the plan, frame by frame.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.errors import TrajectoryError
+from dpchannel.md.dump import Frame, frames
+from dpchannel.md.h5md import Array, Stream
+from dpchannel.md.plan import Plan
+
+# name in LAMMPS -> name and factor here (LAMMPS' metal units: bar, eV, A, K)
+COLUMNS = {
+    "temp": ("temperature_K", 1.0),
+    "press": ("pressure_GPa", 1e-4),
+    "pe": ("potential_eV", 1.0),
+    "etotal": ("total_eV", 1.0),
+    "vol": ("volume_A3", 1.0),
+    "lx": ("lx_A", 1.0),
+    "ly": ("ly_A", 1.0),
+    "lz": ("lz_A", 1.0),
+    "pxx": ("pxx_GPa", 1e-4),
+    "pyy": ("pyy_GPa", 1e-4),
+    "pzz": ("pzz_GPa", 1e-4),
+}
+_CENTRE = ("cx", "cy", "cz")
+_DUMP_COLUMNS = ("id", "xsu", "ysu", "zsu")
+
+
+def starts(folder: Path) -> list[int]:
+    """First steps of all invocations, ascending."""
+    return sorted(int(path.name.split(".")[1]) for path in folder.glob("samples.*.txt"))
+
+
+def discard_from(folder: Path, start: int) -> None:
+    """Remove what invocations left that began at or after `start`: it is computed again."""
+    for kind in ("samples.*.txt", "mobile.*.bin", "all.*.bin", "log.*.lammps", "output.*.txt"):
+        for path in folder.glob(kind):
+            if int(path.name.split(".")[1]) >= start:
+                path.unlink()
+
+
+def read_stream(
+    folder: Path, kind: str, steps: NDArray[np.int64], index: NDArray[np.int64], plan: Plan
+) -> Stream:
+    """Frames of `kind` ("mobile" or "all") at exactly `steps`, of exactly the atoms `index`.
+
+    Raises
+    ------
+    TrajectoryError     a frame is missing, repeated, damaged, or of other atoms
+    """
+    scaled = np.empty((len(steps), len(index), 3))
+    cells = np.empty((len(steps), 3, 3))
+    n = 0
+    for path, frame in _merged_frames(folder, kind):
+        if frame.step < plan.equilibrate:
+            continue
+        if n == len(steps) or frame.step != steps[n]:
+            wanted = f"step {steps[n]}" if n < len(steps) else "the end"
+            raise TrajectoryError(
+                f"{path}: frame of step {frame.step} where {wanted} belongs. "
+                f"Remove {folder} and start the run again."
+            )
+        scaled[n], cells[n] = _coordinates(path, frame, index), frame.cell
+        n += 1
+    if n < len(steps):
+        raise TrajectoryError(
+            f"{folder}/{kind}.*.bin: {n} of {len(steps)} frames, step {steps[n]} is the first that "
+            "is missing. Start the run again: it continues."
+        )
+    return Stream(steps, plan.time_ps(steps), scaled, cells, index)
+
+
+def read_samples(
+    folder: Path, plan: Plan
+) -> tuple[dict[str, Array], dict[str, Array], NDArray[np.float64]]:
+    """Columns of equilibration and of production, and the framework centre (n, 3) of production.
+
+    Raises
+    ------
+    TrajectoryError     a sample is missing or not a number
+    """
+    table: dict[int, list[float]] = {}
+    begins = starts(folder)
+    for start, following in zip(begins, [*begins[1:], None], strict=True):
+        for row in _rows(folder / f"samples.{start}.txt"):
+            if following is None or row[0] < following:
+                table[int(row[0])] = row
+    steps = np.arange(0, plan.total + 1, plan.mobile_every)
+    if missing := [int(step) for step in steps if step not in table]:
+        raise TrajectoryError(
+            f"{folder}/samples.*.txt: {len(missing)} of {len(steps)} samples are missing, "
+            f"the first at step {missing[0]}. Start the run again: it continues."
+        )
+    values = np.array([table[int(step)] for step in steps])
+    if not np.isfinite(values).all():
+        bad = steps[~np.isfinite(values).all(axis=1)][0]
+        raise TrajectoryError(f"{folder}/samples.*.txt: not a number at step {bad}.")
+    columns = {"step": values[:, 0], "time_ps": plan.time_ps(steps)}
+    for k, (name, factor) in enumerate(COLUMNS.values(), start=1):
+        columns[name] = values[:, k] * factor
+    before = steps < plan.equilibrate
+    centre = values[~before, -3:]
+    return (
+        {name: column[before] for name, column in columns.items()},
+        {name: column[~before] for name, column in columns.items()},
+        centre - centre[0],
+    )
+
+
+def last_sample(path: Path) -> dict[str, float] | None:
+    """The newest complete line of a samples file by LAMMPS' column names, or None."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - 4096))
+            lines = stream.read().decode().split("\n")[:-1]
+    except OSError:
+        return None
+    row = _parse(lines[-1]) if lines else None
+    return None if row is None else dict(zip(("step", *COLUMNS, *_CENTRE), row, strict=True))
+
+
+def _merged_frames(folder: Path, kind: str) -> Iterator[tuple[Path, Frame]]:
+    begins = starts(folder)
+    for start, following in zip(begins, [*begins[1:], None], strict=True):
+        path = folder / f"{kind}.{start}.bin"
+        if not path.exists():  # stopped during equilibration
+            continue
+        for frame in frames(path):
+            # The rest, torn at its end by a kill or not, was computed again by the next one.
+            if following is not None and frame.step >= following:
+                break
+            yield path, frame
+
+
+def _coordinates(path: Path, frame: Frame, index: NDArray[np.int64]) -> Array:
+    if frame.columns != _DUMP_COLUMNS:
+        raise TrajectoryError(f"{path}: columns {frame.columns} in place of {_DUMP_COLUMNS}.")
+    if not np.array_equal(frame.values[:, 0], index + 1):
+        raise TrajectoryError(f"{path}: step {frame.step} holds other atoms than the run's start.")
+    if not np.isfinite(frame.values).all():
+        raise TrajectoryError(f"{path}: step {frame.step} holds a coordinate that is not a number.")
+    return frame.values[:, 1:]
+
+
+def _rows(path: Path) -> Iterator[list[float]]:
+    """Complete rows; the last line may be torn by a kill."""
+    for line in path.read_text().split("\n")[1:-1]:
+        row = _parse(line)
+        if row is not None:
+            yield row
+
+
+def _parse(line: str) -> list[float] | None:
+    words = line.split()
+    if len(words) != 1 + len(COLUMNS) + len(_CENTRE):
+        return None
+    try:
+        return [float(word) for word in words]
+    except ValueError:  # the title
+        return None
