@@ -15,10 +15,11 @@ from dpchannel.physics.arrays import Array, IntArray
 from dpchannel.physics.covariance import PairSums, pair_sums
 from dpchannel.physics.msd import EXPONENT_RATIO, lag_grid
 
-POINTS_PER_DECADE = 12
+POINTS_PER_DECADE = 8
 # A tangent to any curve looks straight: over a factor of 5 in lag, t^(1/2) leaves 0.85-1.15.
 MIN_SPAN = 5.0
 MAX_DEVIATION = 3.0  # standard errors of the MSD at lags beyond the window
+MAX_SHIFT = 2.0  # standard errors by which D may move when the window starts twice as late
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def fit_diffusion(
     """Fit D in the longest early window where the MSD is that of diffusion.
 
     A window is accepted when every local exponent of MSD - A in it lies in `exponent_band`, the
-    MSD rises in it by more than A, it spans a factor of MIN_SPAN, and no later lag departs from
-    the line by more than MAX_DEVIATION standard errors. The earliest start wins, then the latest
-    end.
+    MSD rises in it by more than A, it spans a factor of MIN_SPAN, no later lag departs from the
+    line by more than MAX_DEVIATION standard errors, and D stays within MAX_SHIFT standard errors
+    when the window starts twice as late. The earliest start wins, then the latest end.
 
     Parameters
     ----------
@@ -92,13 +93,17 @@ def fit_diffusion(
         miss = _miss(exponents, exponent_band) if why_not is None else np.inf
         text = why_not or f"exponent of MSD - A {_range(exponents)} from {_span(fit.window_ps)}"
         if miss == 0:
-            why = f"{text}, within {_band(exponent_band)}; later lags agree"
+            late = slice(int(np.searchsorted(grid, 2 * grid[window.start])), window.stop)
+            if _moves(fit, _line(msd, lag_ps, grid, late, sums, walk)[0]):
+                closest = f"{text}, but D changes when the window starts twice as late"
+                continue
+            why = f"{text}, within {_band(exponent_band)}; later starts and lags agree"
             return replace(fit, exponent=float(exponents.mean()), why=why)
         if miss <= smallest_miss:
             smallest_miss, closest = miss, text
     raise NotDiffusive(
-        f"no window of a factor {MIN_SPAN:g} in lag up to {lag_ps[-1]:.3g} ps has its exponent of "
-        f"MSD - A within {_band(exponent_band)} (closest: {closest}). Run longer."
+        f"no window of a factor {MIN_SPAN:g} in lag up to {lag_ps[-1]:.3g} ps is diffusive, with "
+        f"an exponent of MSD - A within {_band(exponent_band)} (closest: {closest}). Run longer."
     )
 
 
@@ -148,7 +153,7 @@ def _line(
     solution = np.linalg.lstsq(design, y, rcond=None)[0]
     dim = walk.dim
     # A line that does not rise still needs a positive variance per step.
-    floor = 1e-6 * max(float(msd.max()), np.finfo(float).tiny) / grid[-1]
+    floor = 1e-6 * (float(msd.max()) or 1.0) / grid[-1]
     for _ in range(2):  # the covariance depends on the line; one correction is enough
         s2 = max(solution[1] * lag_ps[1], floor) / dim
         e2 = max(solution[0], 0.0) / (2 * dim)
@@ -199,6 +204,15 @@ def _unfit(
     if np.any(np.abs(msd[grid[later]] - line) > allowed):
         return f"the line from {_span(fit.window_ps)} misses the later lags"
     return None
+
+
+def _moves(fit: Fit, late: Fit) -> bool:
+    """Whether a later start of the window changes D by more than chance (Hausman's test).
+
+    The early fit is the efficient one, so the variance of the difference is that of variances.
+    """
+    variance = max(late.stderr**2 - fit.stderr**2, 0.0)
+    return abs(late.value - fit.value) > MAX_SHIFT * float(np.sqrt(variance))
 
 
 def _exponents(msd: Array, lags: IntArray, intercept_A2: float) -> Array:
