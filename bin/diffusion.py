@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Diffusion coefficients, hops and averages at one state point, from one trajectory."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """MSD of the mobile ion and its neighbours, as in Fig. 5a, b of the paper."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 

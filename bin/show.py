@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A result as a table, with the committed result for the same state and the paper beside it."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 

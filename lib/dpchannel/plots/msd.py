@@ -49,20 +49,26 @@ def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | Non
     top = 0.0
     for name, role in zip(arrays["species"], arrays["roles"], strict=True):
         # the mobile ions have a stream of frames of their own
-        suffix, lag = (
-            ("", arrays["lag_ps"]) if role == "mobile" else (f"_{name}", arrays["lag_ps_all"])
-        )
+        moves = role == "mobile"
+        suffix, lag = "" if moves else f"_{name}", arrays["lag_ps" if moves else "lag_ps_all"]
+        shown = slice(0 if moves else 1, None)  # sparse frames say nothing below their spacing
         if role == "framework":
             columns[role] += axes.plot(
-                lag, arrays[f"msd_c{suffix}"], lw=0.8, color=next(greys), label=f"{name}, c"
+                lag[shown],
+                arrays[f"msd_c{suffix}"][shown],
+                lw=0.8,
+                color=next(greys),
+                label=f"{name}, c",
             )
             continue
         colour = style.MOBILE if role == "mobile" else style.OTHER
         for part, dash in (("c", "-"), ("ab", (0, (3, 1.5)))):
-            mean = arrays[f"msd_{part}{suffix}"]
-            err = np.nan_to_num(arrays[f"msd_{part}{suffix}_stderr"])
-            columns[role] += axes.plot(lag, mean, color=colour, ls=dash, label=f"{name}, {part}")
-            axes.fill_between(lag, mean - err, mean + err, color=colour, alpha=0.18, lw=0)
+            mean = arrays[f"msd_{part}{suffix}"][shown]
+            err = np.nan_to_num(arrays[f"msd_{part}{suffix}_stderr"])[shown]
+            columns[role] += axes.plot(
+                lag[shown], mean, color=colour, ls=dash, label=f"{name}, {part}"
+            )
+            axes.fill_between(lag[shown], mean - err, mean + err, color=colour, alpha=0.18, lw=0)
             top = max(top, float(np.max(mean + err)))
     longest = float(arrays["lag_ps"][-1])
     if paper_D is not None:
@@ -107,7 +113,19 @@ def _legend(axes: "Axes", columns: dict[str, list[Any]]) -> None:
 def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
     axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
     axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
-    axes.plot(arrays["exponent_lag_ps_c"], arrays["exponent_c"], color=style.MOBILE, lw=1.0)
+    lag, exponent = arrays["exponent_lag_ps_c"], arrays["exponent_c"]
+    axes.plot(lag, exponent, ".-", color=style.MOBILE, lw=0.8, ms=3.0)
+    if np.isfinite(exponent).mean() < 0.5:
+        axes.text(
+            0.5,
+            0.3,
+            "none: the MSD does not rise above the vibration",
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=style.FRAMEWORK[0],
+        )
     axes.set_ylim(-0.5, 1.6)
     axes.set_yticks([0, 1], ["0", "1"])
     axes.set_xlabel("lag time (ps)")

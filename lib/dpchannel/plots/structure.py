@@ -1,6 +1,7 @@
 """The crystal along its channel and from the side (Fig. 1 of the paper)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ from dpchannel.structures.measure import channel_lattice
 if TYPE_CHECKING:
     from ase import Atoms
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Points = NDArray[np.float64]
+Place = Callable[[Points], Points]
 
 EMPTY, FILLED = "#c0282d", "#2458b8"  # the paper's red and blue triangles
 
 _RADIUS_SCALE = 0.42  # of the covalent radius: atoms stay apart, bonds stay visible
 _TOP_A, _SIDE_A = 12.5, 6.3  # half width of each view
-_COLUMN_A = 3.4  # radius of the marked column
+_COLUMN_A = 3.6  # radius of the marked column
+_TILT = np.radians(14.0)  # of the side view
 _PERIODS = 2  # of the channel, in the side view
 
 
@@ -28,13 +34,13 @@ _PERIODS = 2  # of the channel, in the side view
 class _Scene:
     """Atoms in axes of the picture: x along a, y across, z along the channel, a channel at 0."""
 
-    position: NDArray[np.float64]  # (n_atom, 3) A
-    bonds: NDArray[np.float64]  # (n_bond, 2, 3) A
-    rings: NDArray[np.float64]  # (n_ring, size, 3) A
-    axes: NDArray[np.float64]  # (3, 3) rows: x, y, z
-    lattice: NDArray[np.float64]  # (2, 3) A: a, b
+    position: Points  # (n_atom, 3) A
+    bonds: Points  # (n_bond, 2, 3) A
+    rings: Points  # (n_ring, size, 3) A
+    axes: Points  # (3, 3) rows: x, y, z
+    lattice: Points  # (2, 3) A: a, b
     period_A: float
-    radius: NDArray[np.float64]
+    radius: Points
     colour: NDArray[np.str_]
     sites: Sites
 
@@ -55,7 +61,7 @@ def plot_structure(atoms: "Atoms", system: SystemSettings, out: list[Path]) -> N
         top, side = figure.subplots(1, 2, width_ratios=[1.75, 1.0])
         _draw_top(top, scene)
         _draw_side(side, scene)
-        _legend(figure, scene, system)
+        _legend(figure, system)
         style.save(figure, out)
 
 
@@ -74,7 +80,7 @@ def _scene(atoms: "Atoms", system: SystemSettings) -> _Scene:
     axes = np.array([x, np.cross(z, x), z])
     middle = np.insert(_middle_channel(sites.column_xy), axis, 0.5)
 
-    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def place(points: Points) -> Points:
         return (points - middle) @ cell @ axes.T
 
     first = scaled[sites.rings[:, :1]]
@@ -94,7 +100,7 @@ def _scene(atoms: "Atoms", system: SystemSettings) -> _Scene:
     )
 
 
-def _middle_channel(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+def _middle_channel(xy: Points) -> Points:
     """The channel nearest the middle of the cell, away from its faces."""
     return xy[np.linalg.norm(xy - 0.5, axis=1).argmin()]
 
@@ -105,12 +111,16 @@ def _colours(system: SystemSettings) -> dict[str, str]:
     return {s.name: known.get(s.role) or next(greys) for s in system.species}
 
 
-def _bonds(atoms: "Atoms", system: SystemSettings, place) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
+def _bonds(atoms: "Atoms", system: SystemSettings, place: Place) -> Points:
     """Sticks between the elements that the rules call neighbours; none across the cell's faces."""
     from ase.neighborlist import neighbor_list
 
-    rules = [(s.element, n) for s in system.species for n in (s.with_neighbour, s.without_neighbour)]
-    cutoffs = {(element, n.element): n.within_A for element, n in rules if n}
+    cutoffs = {
+        (rule.element, near.element): near.within_A
+        for rule in system.species
+        for near in (rule.with_neighbour, rule.without_neighbour)
+        if near
+    }
     i, j, shift = neighbor_list("ijS", atoms, cutoffs)
     inside = (shift == 0).all(axis=1) & (i < j)
     points = place(atoms.get_scaled_positions())
@@ -132,51 +142,70 @@ def _draw_top(axes: "Axes", scene: _Scene) -> None:
 
 
 def _draw_side(axes: "Axes", scene: _Scene) -> None:
-    """From the side: one channel as a column, with the atoms in front of it left out."""
-    from matplotlib.patches import Rectangle
-
+    """From the side, a little from above: one channel as a column, what is in front left out."""
+    tilted = _tilted(scene)
     half = _PERIODS * scene.period_A / 2
     away = np.linalg.norm(scene.position[:, :2], axis=1)
     tall = np.abs(scene.position[:, 2]) <= half
-    inside = tall & (away < _COLUMN_A)
+    column = np.concatenate([scene.sites.rings.ravel(), scene.sites.mobile])
+    inside = tall & np.isin(np.arange(len(away)), column) & (away < _COLUMN_A)
     around = tall & ~inside & (scene.position[:, 1] > 0) & (away < _SIDE_A)
-    height = 2 * half + 0.8
-    axes.add_patch(
-        Rectangle((-_COLUMN_A, -height / 2), 2 * _COLUMN_A, height, color=style.MOBILE, alpha=0.10)
-    )
     kept = (np.abs(scene.bonds[..., 2]) <= half).all(axis=1)
     kept &= (np.linalg.norm(scene.bonds[..., :2], axis=-1) < _SIDE_A).all(axis=1)
     kept &= (scene.bonds[..., 1] > 0).all(axis=1)
-    _draw_sticks(axes, scene.bonds[kept][..., [0, 2]], faint=True)
-    _draw_atoms(axes, scene, around, [0, 2], depth=-scene.position[:, 1], faint=True)
     mine = np.linalg.norm(scene.rings[..., :2].mean(axis=1), axis=1) < _COLUMN_A
     mine &= np.abs(scene.rings[..., 2].mean(axis=1)) <= half
-    _draw_rings(axes, scene, [0, 2], mine)
-    empty = scene.rings[mine & ~scene.sites.ring_filled][..., 2].mean(axis=1)
-    axes.plot(0 * empty, empty, "o", mfc="none", mec=style.MOBILE, ms=7, ls="", zorder=4)
-    _draw_atoms(axes, scene, inside, [0, 2], depth=-scene.position[:, 1])
-    _frame(axes, (-_SIDE_A, _SIDE_A), (-half - 0.9, half + 0.9), "(b) from the side")
+    depth = -scene.position[:, 1]
+    _draw_sticks(axes, tilted.bonds[kept][..., [0, 2]], faint=True)
+    _draw_atoms(axes, tilted, around, [0, 2], depth=depth, faint=True)
+    _draw_column(axes, half + 0.6)
+    _draw_rings(axes, tilted, [0, 2], mine)
+    empty = tilted.rings[mine & ~scene.sites.ring_filled].mean(axis=1)
+    axes.plot(empty[:, 0], empty[:, 2], "o", mfc="none", mec=style.MOBILE, ms=6, zorder=4)
+    _draw_atoms(axes, tilted, inside, [0, 2], depth=depth)
+    edge = half + 0.6 + _COLUMN_A * np.sin(_TILT) + 0.3
+    _frame(axes, (-_SIDE_A, _SIDE_A), (-edge, edge), "(b) from the side")
+
+
+def _tilted(scene: _Scene) -> _Scene:
+    """The scene turned about x, so that rings seen from the side show their shape."""
+    sin, cos = np.sin(_TILT), np.cos(_TILT)
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return replace(
+        scene,
+        position=scene.position @ turn.T,
+        bonds=scene.bonds @ turn.T,
+        rings=scene.rings @ turn.T,
+    )
+
+
+def _draw_column(axes: "Axes", half_A: float) -> None:
+    """A cylinder around the channel, seen as the rings are."""
+    angle = np.linspace(0, np.pi, 60)
+    x, rise = _COLUMN_A * np.cos(angle), _COLUMN_A * np.sin(_TILT) * np.sin(angle)
+    outline = np.concatenate([half_A + rise, -half_A - rise])
+    axes.fill(np.concatenate([x, x[::-1]]), outline, fc=style.MOBILE, ec="none", alpha=0.10)
+    axes.plot(x, half_A - rise, color=style.MOBILE, lw=0.6, alpha=0.5)
 
 
 def _draw_cell(axes: "Axes", scene: _Scene) -> None:
     a, b = scene.lattice[:, :2]
     corners = np.array([0 * a, a, a + b, b, 0 * a])
-    axes.plot(*corners.T, color=style.REFERENCE, lw=0.8, ls=(0, (4, 2)), zorder=1)
+    axes.plot(*corners.T, color=style.REFERENCE, lw=0.8, ls=(0, (4, 2)), zorder=3.5)
 
 
-def _draw_sticks(axes: "Axes", ends: NDArray[np.float64], *, faint: bool = False) -> None:
+def _draw_sticks(axes: "Axes", ends: Points, *, faint: bool = False) -> None:
     from matplotlib.collections import LineCollection
 
     width, colour = (1.0, "#dddddd") if faint else (1.6, "#b9b9b9")
     axes.add_collection(LineCollection(list(ends), colors=colour, linewidths=width, zorder=1))
 
 
-def _draw_rings(
-    axes: "Axes", scene: _Scene, view: list[int], shown: NDArray[np.bool_]
-) -> None:
+def _draw_rings(axes: "Axes", scene: _Scene, view: list[int], shown: NDArray[np.bool_]) -> None:
     for ring, filled in zip(scene.rings[shown], scene.sites.ring_filled[shown], strict=True):
         colour = FILLED if filled else EMPTY
-        axes.fill(*ring[:, view].T, fc=colour + "22", ec=colour, lw=1.5, zorder=3, joinstyle="round")
+        x, y = ring[:, view].T
+        axes.fill(x, y, fc=colour + "22", ec=colour, lw=1.5, zorder=3, joinstyle="round")
 
 
 def _draw_atoms(
@@ -185,7 +214,7 @@ def _draw_atoms(
     shown: NDArray[np.bool_],
     view: list[int],
     *,
-    depth: NDArray[np.float64],
+    depth: Points,
     faint: bool = False,
 ) -> None:
     from matplotlib.collections import EllipseCollection
@@ -208,14 +237,12 @@ def _draw_atoms(
     axes.add_collection(discs)
 
 
-def _frame(
-    axes: "Axes", x: tuple[float, float], y: tuple[float, float], title: str
-) -> None:
+def _frame(axes: "Axes", x: tuple[float, float], y: tuple[float, float], title: str) -> None:
     axes.set(xlim=x, ylim=y, aspect="equal", title=title)
     axes.set_axis_off()
 
 
-def _legend(figure, scene: _Scene, system: SystemSettings) -> None:  # type: ignore[no-untyped-def]
+def _legend(figure: "Figure", system: SystemSettings) -> None:
     from matplotlib.lines import Line2D
 
     palette, ring = _colours(system), system.ring

@@ -27,14 +27,15 @@ class Shown:
         from rich.console import Console
 
         console = Console(stderr=True, highlight=False, soft_wrap=False)
-        console.print(table.rich_table(self.result, self.rows))
+        console.print(table.rich_table(self.result, self.rows, width=console.width))
         console.print()
         for check in self.result.checks:
             if not check.ok:
-                console.print(f"check failed: {check.name}: {check.text}", style="bold red")
+                short = check.text.split(" (")[0]
+                console.print(f"not met: {check.name}: {short}", style="yellow")
         passed = sum(check.ok for check in self.result.checks)
         if self.result.checks:
-            console.print(f"{passed} of {len(self.result.checks)} checks passed.", style="dim")
+            console.print(f"{passed} of {len(self.result.checks)} checks met.", style="dim")
         console.print(self.result.summary, style="bold")
         if self.evidence and self.evidence_file:
             where = relative(self.evidence_file)

@@ -1,6 +1,7 @@
 """A result as a table: this run, the committed evidence for the same state, the paper."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ HEADER = (
     "quantity", "unit", "kind", "value", "stderr", "ci95_low", "ci95_high", "n", "n_independent",
     "evidence_kind", "evidence_value", "evidence_stderr", "paper", "method",
 )  # fmt: skip
+
+
+WIDTH_WITH_METHOD = 110
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,11 @@ def tsv(table: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rich_table(result: Result, table: list[Row]) -> "Table":
-    """For a terminal; columns without content are left out."""
+def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
+    """For a terminal of `width` characters; columns without content are left out.
+
+    Values repeated in SI units are in the file and in the tab-separated table only.
+    """
     from rich.table import Table
 
     drawn = Table(title=heading(result), title_justify="left", title_style="bold", box=None)
@@ -72,19 +79,24 @@ def rich_table(result: Result, table: list[Row]) -> "Table":
         drawn.add_column("committed", no_wrap=True, justify="right")
     if with_paper:
         drawn.add_column("paper", no_wrap=True, justify="right")
-    drawn.add_column("method", style="dim", no_wrap=True, overflow="ellipsis")
+    if with_method := width >= WIDTH_WITH_METHOD:
+        drawn.add_column("method", style="dim", overflow="fold")
     for row in table:
+        if row.name.endswith("_SI"):
+            continue
         cells = [
             row.name,
             with_error(row.here),
             interval(row.here),
-            row.here.unit.removeprefix("1"),
+            row.here.unit,
         ]
         if with_evidence:
             cells.append(with_error(row.evidence) if row.evidence else "")
         if with_paper:
             cells.append("" if row.paper is None else f"{row.paper:g}")
-        drawn.add_row(*cells, row.here.method)
+        if with_method:
+            cells.append(_first_words(row.here.method))
+        drawn.add_row(*cells)
     return drawn
 
 
@@ -109,15 +121,25 @@ def with_error(q: Quantity) -> str:
     if not q.stderr:
         exact = float(q.value).is_integer() and abs(q.value) < 1e6
         return f"{sign}{q.value:.0f}" if exact else f"{sign}{q.value:.3g}"
-    digits = 1 - math.floor(math.log10(q.stderr))
-    if 0 <= digits <= 6:
-        return f"{sign}{q.value:.{digits}f} +- {q.stderr:.{digits}f}"
-    return f"{sign}{q.value:.1e} +- {q.stderr:.1e}"
+    style = _style(q.stderr)
+    return f"{sign}{q.value:{style}} +- {q.stderr:{style}}"
 
 
 def interval(q: Quantity) -> str:
-    """`5.0e-06 to 9.3e-06`; a bound has no interval beside its value."""
+    """`7.3131 to 7.3213`; a bound has no interval beside its value."""
     if q.ci95 is None or q.kind != "estimate":
         return ""
     low, high = q.ci95
-    return f"{low:.4g} to {high:.4g}"
+    style = _style(q.stderr) if q.stderr else ".3g"
+    return f"{low:{style}} to {high:{style}}"
+
+
+def _style(stderr: float) -> str:
+    """Format that shows two digits of the error."""
+    digits = 1 - math.floor(math.log10(stderr))
+    return f".{digits}f" if 0 <= digits <= 5 else ".1e"
+
+
+def _first_words(method: str) -> str:
+    """The method's name; windows and reasons are in the file and in --tsv."""
+    return re.split(r"; | \((?=[a-z])", method, maxsplit=1)[0]
