@@ -16,9 +16,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 def main(
     starts: Annotated[
         list[Path] | None,
-        typer.Argument(
-            help="Relaxed cells to start from; - is stdin. Default: the published cell."
-        ),
+        typer.Argument(help="Relaxed cells to start from; - is stdin. Default: as published."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Queue, extxyz; - writes stdout.")] = Path("-"),
     system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",

@@ -120,7 +120,7 @@ def read_curve(path: Path) -> list[dict[str, float]]:
     names: list[str] = []
     rows = []
     for line in path.read_text().splitlines():
-        if line.startswith("# step"):
+        if line.startswith("#") and line.lstrip("# ").startswith("step"):
             names = line.lstrip("# ").split()
         elif names and not line.startswith("#") and len(line.split()) == len(names):
             rows.append(dict(zip(names, map(float, line.split()), strict=True)))

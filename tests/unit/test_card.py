@@ -1,0 +1,191 @@
+"""Errors of a potential by class, and the card that states them."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from dpchannel.errors import InputError
+from dpchannel.potential import card, test
+from dpchannel.results import Result, sha256
+from dpchannel.settings import RangeSettings, TargetSettings
+
+TARGETS = TargetSettings(
+    energy_meV_per_atom=2.0, force_eV_per_A=0.08, virial_meV_per_atom=10.0, frames=4
+)
+SPAN = RangeSettings(temperature_K=(0.0, 1800.0), pressure_GPa=(-1.0, 8.0))
+VOLUME = 64.0
+
+
+class Constant(Calculator):
+    """A potential whose answer is one number each."""
+
+    implemented_properties = ("energy", "forces", "stress")
+
+    def __init__(self, energy=0.0, force=0.0, stress=0.0):
+        super().__init__()
+        self.given = energy, force, stress
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        energy, force, stress = self.given
+        self.results = {
+            "energy": energy,
+            "forces": np.full((len(atoms), 3), force),
+            "stress": np.full(6, stress),
+        }
+
+
+def frame(energy=0.0):
+    atoms = Atoms("PbO", positions=[[0, 0, 0], [2, 0, 0]], cell=[4, 4, 4], pbc=True)
+    zero = {"forces": np.zeros((2, 3)), "stress": np.zeros(6)}
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, **zero)
+    return atoms
+
+
+def assessed(calculator=None, **kinds):
+    members = kinds or {"hop": [frame(), frame(0.02)], "liquid": [frame(-0.02), frame()]}
+    return test.quantities(test.assess(calculator or Constant(), members, lambda line: None))
+
+
+def test_energy_errors_are_per_atom_and_per_class():
+    """Labels 0, 20 | -20, 0 meV for two atoms: MAE 5, RMSE sqrt(50) meV/atom in each class."""
+    found = assessed()
+    assert found["energy_mae_hop"].value == pytest.approx(5.0)
+    assert found["energy_rmse_liquid"].value == pytest.approx(np.sqrt(50.0))
+    assert found["energy_mae"].value == pytest.approx(5.0)
+    assert (found["energy_mae"].n, found["energy_mae_hop"].n) == (4, 2)
+    assert found["energy_mae"].unit == "meV/atom"
+
+
+def test_force_and_virial_errors():
+    """A stress off by s everywhere is a virial off by s V / n per atom."""
+    found = assessed(Constant(force=0.05, stress=1e-4))
+    assert found["force_mae"].value == pytest.approx(0.05)
+    assert found["virial_mae"].value == pytest.approx(1e3 * 1e-4 * VOLUME / 2)
+
+
+def test_targets_become_checks():
+    good = {c.name: c.ok for c in test.checks(assessed(Constant(energy=0.001)), TARGETS)}
+    assert good == {"energy_mae": False, "force_mae": True, "virial_mae": True, "frames": True}
+
+
+def test_no_frame_is_refused():
+    with pytest.raises(InputError, match="no labelled frame"):
+        test.assess(Constant(), {}, lambda line: None)
+
+
+def test_the_table_has_a_row_per_class():
+    rows = test.table(assessed())
+    assert [row[0] for row in rows] == ["class", "hop", "liquid", "all"]
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_force_difference_is_the_largest_component():
+    assert test.force_difference(Constant(force=0.1), Constant(force=-0.2), [frame()]) == (
+        pytest.approx(0.3)
+    )
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """The files that a training and its data set leave, as far as the card reads them."""
+    work, dataset = tmp_path / "work", tmp_path / "set"
+    work.mkdir()
+    dataset.mkdir()
+    (work / "model.pb").write_text("whole")
+    (work / "model-compressed.pb").write_text("table")
+    model = {
+        "type_map": ["Pb", "P", "O"],
+        "descriptor": {
+            "type": "se_e2_a",
+            "rcut": 6.0,
+            "sel": [28, 20, 64],
+            "neuron": [10, 20, 40],
+            "axis_neuron": 8,
+            "precision": "float64",
+        },
+        "fitting_net": {"neuron": [120, 120, 120]},
+    }
+    content = {
+        "model": model,
+        "training": {"numb_steps": 20, "seed": 1},
+        "learning_rate": {"type": "exp"},
+        "loss": {"start_pref_v": 0.02},
+    }
+    (work / "input.json").write_text(json.dumps(content))
+    origin = {
+        "system": "pb10po46o",
+        "engine": {"mlip": 4},
+        "versions": ["sevenn 0.13.0"],
+        "frames": {"train": {"hop": 2}, "test": {"hop": 2}},
+        "refused": {"count": 1},
+        "temperature_K": [100.0, 2000.0],
+        "pressure_GPa": [-1.5, 8.0],
+    }
+    (dataset / "origin.json").write_text(json.dumps(origin))
+    result = Result("assess", "pb10po46o", {}, assessed())
+    result.provenance = {"potential": {"sha256": sha256(work / "model.pb")}}
+    return work, dataset, result
+
+
+def ship(trained, out, span=SPAN):
+    work, dataset, result = trained
+    return card.ship(work, dataset, result, out, span=span, max_force_difference=3e-7)
+
+
+def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
+    out = tmp_path / "shipped"
+    content = tomllib.loads(ship(trained, out).read_text())
+    assert content["model"]["elements"] == ["Pb", "P", "O"]
+    assert content["model"]["precision"] == "float64"
+    assert content["range"] == {"temperature_K": [0.0, 1800.0], "pressure_GPa": [-1.0, 8.0]}
+    assert content["errors"]["hop"]["energy_mae_meV_per_atom"] == pytest.approx(5.0)
+    assert content["errors"]["all"]["frames"] == 4
+    assert content["compression"]["max_force_difference_eV_per_A"] == pytest.approx(3e-7)
+    assert content["data"]["train"] == {"hop": 2}
+    for name in ("model.pb", "model-compressed.pb"):
+        assert content["files"][name]["sha256"] == sha256(out / name)
+    assert "deepmd-kit" in content["versions"]
+
+
+def test_a_range_beyond_the_data_is_refused(trained, tmp_path):
+    wide = RangeSettings(temperature_K=(0.0, 3000.0), pressure_GPa=(0.0, 8.0))
+    with pytest.raises(InputError, match="temperature_K"):
+        ship(trained, tmp_path / "shipped", wide)
+    assert not (tmp_path / "shipped").exists()
+
+
+def test_a_test_of_another_model_is_refused(trained, tmp_path):
+    (trained[0] / "model.pb").write_text("trained again")
+    with pytest.raises(InputError, match="another potential"):
+        ship(trained, tmp_path / "shipped")
+
+
+def test_an_unfinished_training_is_refused(trained, tmp_path):
+    (trained[0] / "model-compressed.pb").unlink()
+    with pytest.raises(InputError, match=r"bin/train\.py"):
+        ship(trained, tmp_path / "shipped")
+
+
+def test_toml_reads_back():
+    content = {"a": 1.5, "b": True, "c": {"d.e": ["x", 'y"'], "f": {"g": 1e-7}}, "h": {}}
+    assert tomllib.loads(card.toml(content)) == {k: v for k, v in content.items() if k != "h"}
+
+
+def test_the_reader_of_labelled_files_names_an_unlabelled_frame(tmp_path):
+    from ase.io import write
+
+    from dpchannel.potential.data import labelled_frames
+
+    path = Path(tmp_path / "some.extxyz")
+    bare = frame()
+    bare.calc = None
+    write(path, [frame(), bare], format="extxyz")
+    with pytest.raises(InputError, match="frame 1 has no finite energy"):
+        labelled_frames(path)
