@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""State points in their one spelling: --pressure "0GPa 40000bar" --temperature 500K -> P0GPa/T500K P4GPa/T500K.
+"""State points in their one spelling: "0GPa 40000bar" at 500K -> P0GPa/T500K P4GPa/T500K.
 
 Needs no environment, only Python: Make calls it before anything else.
 """

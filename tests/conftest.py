@@ -1,4 +1,4 @@
-"""What all tests share: one thread each, where the project is, and which tests this machine can run."""
+"""One thread each, where the project is, and which tests this machine can run."""
 
 import importlib.util
 import os

@@ -1,0 +1,76 @@
+"""Settings files: the shipped ones are valid, and a mistake is named with file, key and value."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dpchannel import settings
+from dpchannel.errors import InputError
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+SHIPPED = {
+    "pb10po46o.toml": settings.SystemSettings,
+    "md.toml": settings.MDSettings,
+    "diffusion.toml": settings.DiffusionSettings,
+    "labels.toml": settings.LabelSettings,
+    "training.toml": settings.TrainingSettings,
+    **{f"profiles/{p.name}": settings.ProfileSettings for p in (INPUTS / "profiles").glob("*")},
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_files_are_valid(name):
+    settings.load(SHIPPED[name], INPUTS / name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_an_unknown_key_is_refused_by_name(name, tmp_path):
+    changed = tmp_path / "changed.toml"
+    changed.write_text('tpyo = "x"\n' + (INPUTS / name).read_text())
+    with pytest.raises(InputError, match=r"changed\.toml: tpyo = 'x': Extra inputs"):
+        settings.load(SHIPPED[name], changed)
+
+
+def edited(tmp_path: Path, name: str, pattern: str, replacement: str) -> Path:
+    text, n = re.subn(pattern, replacement, (INPUTS / name).read_text(), count=1, flags=re.M)
+    assert n == 1
+    path = tmp_path / Path(name).name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement", "says"),
+    [
+        ("md.toml", r"^timestep_fs = .*", "timestep_fs = -1.0", "timestep_fs = -1.0: .*greater"),
+        ("md.toml", r"^timestep_fs = .*", 'timestep_fs = "one"', "timestep_fs = 'one'"),
+        ("md.toml", r"^seed = .*", "", "seed"),
+        ("md.toml", r"^occupancy = .*", 'occupancy = "full"', "'ordered', 'random' or 'displaced'"),
+        ("md.toml", r"^seed = .*", "seed = = 1", "not valid TOML"),
+        ("pb10po46o.toml", r"^elements = .*", 'elements = ["Pb", "P"]', "not in system.elements"),
+        (
+            "pb10po46o.toml",
+            r'^species = "Pb2"',
+            'species = "Pb3"',
+            "Pb3.* used but not defined",
+        ),
+        ("pb10po46o.toml", r'^role = "mobile"', 'role = "other"', "no species has role = 'mobile'"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, name, pattern, replacement, says):
+    with pytest.raises(InputError, match=says) as caught:
+        settings.load(SHIPPED[name], edited(tmp_path, name, pattern, replacement))
+    assert Path(name).name in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_file_is_bad_input(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        settings.load(settings.MDSettings, tmp_path / "none.toml")
+
+
+def test_settings_are_frozen():
+    md = settings.load(settings.MDSettings, INPUTS / "md.toml")
+    with pytest.raises(ValueError, match="frozen"):
+        md.timestep_fs = 2.0
