@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure a structure: lattice, energy, triangle edges and distances, as one JSON result."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (first: re-runs in the project's .venv)
 import sys
 import time
 from pathlib import Path

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Relax cell and atoms under pressure, with the deep potential or the teacher."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (first: re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build a structure: the crystal, its orthohexagonal cell, supercells, channel occupancies."""
 
-import _env  # noqa: F401, I001  (first: re-runs in the project's .venv)
+import _env  # noqa: F401  (first: re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 

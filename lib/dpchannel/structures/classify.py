@@ -117,13 +117,11 @@ def check_elements(atoms: Atoms, system: SystemSettings) -> None:
 
 
 def _formula_units(atoms: Atoms, system: SystemSettings) -> int:
-    """Formula units, from the elements that no mobile species has; they must agree."""
+    """Formula units; every element must agree."""
     check_elements(atoms, system)
     found = Counter(atoms.get_chemical_symbols())
-    moving = {s.element for s in system.species if s.role == "mobile"}
-    unit = {e: n for e, n in Formula(system.system.formula).count().items() if e not in moving}
-    units = {found[e] / n for e, n in unit.items()}
-    if len(units) != 1 or (value := units.pop()) != int(value) or value < 1:
+    units = {found[e] / n for e, n in Formula(system.system.formula).count().items()}
+    if len(units) != 1 or (value := units.pop()) != int(value):
         counts = " ".join(f"{e}{found[e]}" for e in system.system.elements)
         raise InputError(
             f"structure {counts}: not a whole number of formula units {system.system.formula}."

@@ -1,4 +1,4 @@
-"""Structures in and out: extxyz through `-`, any format ASE knows from a named file."""
+"""Structures in and out: extxyz through `-`; extxyz, VASP or CIF from a named file."""
 
 import io
 import sys
@@ -13,8 +13,19 @@ from dpchannel.results import replacing
 from dpchannel.settings import SystemSettings, load
 
 PIPE = Path("-")
-# what ASE's readers raise on damaged text, besides OSError
-_DAMAGED = (ValueError, KeyError, IndexError, AssertionError, StopIteration, SyntaxError)
+_FORMATS = {".extxyz": "extxyz", ".xyz": "extxyz", ".vasp": "vasp", ".cif": "cif"}
+# what these readers of ASE raise on damaged text, besides OSError
+_DAMAGED = (
+    ValueError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    StopIteration,
+    SyntaxError,
+)
 
 
 def load_system(name: str, inputs: Path) -> SystemSettings:
@@ -78,7 +89,6 @@ def write_structure(path: Path, atoms: Atoms) -> None:
 
 def _parse(path: Path) -> Any:
     from ase.io import read
-    from ase.io.formats import UnknownFileTypeError
 
     if path == PIPE:
         text = sys.stdin.read()
@@ -87,7 +97,6 @@ def _parse(path: Path) -> Any:
         return read(io.StringIO(text), format="extxyz", index=-1)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
-    try:
-        return read(path, index=-1)
-    except UnknownFileTypeError as error:
-        raise InputError(f"{path}: format not known to ASE ({error}).") from None
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"{path}: {path.suffix or 'no suffix'}: use one of {', '.join(_FORMATS)}.")
+    return read(path, format=_FORMATS[path.suffix.lower()], index=-1)

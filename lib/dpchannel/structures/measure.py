@@ -43,38 +43,41 @@ def measure(atoms: Atoms, system: SystemSettings) -> dict[str, tuple[float, str]
 
 
 def lattice(atoms: Atoms, sites: Sites) -> tuple[float, float, float]:
-    """Lengths a, b, c (A) of the cell with one channel, from the cell vectors alone.
+    """Lengths a, b, c (A) of the cell with one channel and one channel period."""
+    a, b = channel_lattice(atoms, sites)
+    periods = sites.n_formula / len(sites.column_xy)
+    c = np.linalg.norm(atoms.cell.array[sites.axis_index]) / periods
+    return float(np.linalg.norm(a)), float(np.linalg.norm(b)), float(c)
+
+
+def channel_lattice(atoms: Atoms, sites: Sites) -> Array:
+    """Vectors a and b (2, 3) in A between equivalent channels, from the cell vectors alone.
 
     The n channels of a cell form a lattice of index n, so their separations are exact multiples
     of 1/n of the cell vectors: thermal motion does not enter. `a` is taken along the first
-    in-plane cell vector, `b` is the shortest other one at 90 degrees or more.
+    in-plane cell vector, `b` is the shortest at 90 degrees or more from it, right-handed.
 
     Raises
     ------
     InputError              the channels are not equivalent by translation
     """
-    cell, axis, n = atoms.cell.array, sites.axis_index, len(sites.column_xy)
-    plane = Plane(cell, axis)
+    n, plane = len(sites.column_xy), Plane(atoms.cell.array, sites.axis_index)
     rows = np.rint(wrapped(sites.column_xy - sites.column_xy[0]) * n) / n
     images = np.array([(u, v) for u in (-1, 0, 1) for v in (-1, 0, 1)], dtype=float)
     steps = (rows[:, None] + images).reshape(-1, 2)
+    steps = steps[np.abs(steps).max(axis=1) > 1e-9]
     vectors = steps @ plane.vectors
     length = np.linalg.norm(vectors, axis=1)
-
-    def shortest(allowed: NDArray[np.bool_]) -> Array:
-        if not allowed.any():
-            raise InputError(f"structure: its {n} channels do not form a lattice.")
-        return vectors[np.flatnonzero(allowed)[length[allowed].argmin()]]
-
-    along = np.abs(steps[:, 1]) < 1e-9
-    a = shortest(along & (steps[:, 0] > 1e-9))
-    angle = vectors @ a / (np.maximum(length, 1e-9) * np.linalg.norm(a))
-    b = shortest((length > 1e-9) & (angle < 1e-3) & (angle > -0.99))
+    along = (np.abs(steps[:, 1]) < 1e-9) & (steps[:, 0] > 0)
+    a = vectors[along][length[along].argmin()]
+    cosine = vectors @ a / (length * np.linalg.norm(a))
+    up = atoms.cell.array[sites.axis_index] @ np.cross(a, vectors).T
+    across = (cosine < 1e-3) & (cosine > -0.99) & (up > 0)
+    b = vectors[across][length[across].argmin()]
     area = float(np.linalg.norm(np.cross(*plane.vectors)))
     if not np.isclose(np.linalg.norm(np.cross(a, b)) * n, area, rtol=1e-6):
-        raise InputError(f"structure: its {n} channels do not form a lattice.")
-    c = np.linalg.norm(cell[axis]) * n / sites.n_formula
-    return float(np.linalg.norm(a)), float(np.linalg.norm(b)), float(c)
+        raise InputError(f"structure: its {n} channels are not equivalent by translation.")
+    return np.array([a, b])
 
 
 def edges(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
