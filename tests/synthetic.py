@@ -11,7 +11,6 @@ from dpchannel.structures.classify import classify
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
-MOBILE_EVERY, FRAME_EVERY = 50, 200  # steps of 1 fs
 
 
 def trajectory(
@@ -22,20 +21,22 @@ def trajectory(
     shake_A: float = 0.1,
     seed: int = 1,
     pressure_GPa: float = 4.0,
+    mobile_every: int = 50,  # steps of 1 fs
+    frame_every: int = 200,
 ) -> Trajectory:
     """Every ion makes +1 or -1 hops of c/2 at random times, whatever its neighbours do."""
     rng = np.random.default_rng(seed)
     atoms = build(SYSTEM, INPUTS, "orthohexagonal", repeat)
     sites = classify(atoms, SYSTEM)
-    n_frame = round(produce_ps * 1000 / MOBILE_EVERY) + 1
-    step = np.arange(n_frame) * MOBILE_EVERY
-    sparse = slice(None, None, FRAME_EVERY // MOBILE_EVERY)
+    n_frame = round(produce_ps * 1000 / mobile_every) + 1
+    step = np.arange(n_frame) * mobile_every
+    sparse = slice(None, None, frame_every // mobile_every)
     breathing = 1 + 1e-3 * rng.standard_normal((n_frame, 1, 1))
     cells = atoms.cell.array * breathing
     drift = 0.03 * np.sin(step / step[-1] * np.pi)[:, None] / atoms.cell.lengths()
     scaled = atoms.get_scaled_positions(wrap=False)
     mobile, framework = sites.mobile, sites.roles["framework"]
-    n_hop = rng.poisson(hop_rate_per_ps * MOBILE_EVERY / 1000, (n_frame, len(mobile)))
+    n_hop = rng.poisson(hop_rate_per_ps * mobile_every / 1000, (n_frame, len(mobile)))
     n_hop[0] = 0
     walk = np.cumsum(np.where(rng.random(n_hop.shape) < 0.5, n_hop, -n_hop), axis=0)
     period = 1 / (repeat[2] * SYSTEM.channel.sites_per_cell)

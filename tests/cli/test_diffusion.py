@@ -11,7 +11,7 @@ import synthetic
 from dpchannel.md.h5md import write_h5md
 from dpchannel.report.diffusion_task import analyse
 from dpchannel.results import Result, sha256
-from dpchannel.settings import DiffusionSettings, load
+from dpchannel.settings import DiffusionSettings, ProfileSettings, load
 
 SETTINGS = load(DiffusionSettings, synthetic.INPUTS / "diffusion.toml")
 
@@ -130,3 +130,17 @@ def test_another_state_names_the_one_the_paper_gives():
     run = synthetic.trajectory(pressure_GPa=0.0)
     result, _ = analyse(run, synthetic.SYSTEM, SETTINGS, where="x")
     assert "The paper gives a value at 500K and 4GPa only." in result.summary
+
+
+def test_a_run_as_short_as_the_toy_profile_has_a_result():
+    toy = load(ProfileSettings, synthetic.INPUTS / "profiles/toy.toml")
+    run = synthetic.trajectory(
+        repeat=toy.repeat,
+        produce_ps=toy.produce_ps,
+        mobile_every=round(toy.mobile_every_fs),
+        frame_every=round(toy.frame_every_fs),
+        shake_A=0.02,
+    )
+    result, _ = analyse(run, synthetic.SYSTEM, SETTINGS, where="x")
+    assert result.quantities["D_c"].kind == "upper_bound"
+    json.loads(result.to_json())  # every number is finite

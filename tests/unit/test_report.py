@@ -205,3 +205,18 @@ def test_arrays_of_another_run_are_refused(drawn):
     np.savez(drawn / "msd.npz", species=np.array(["X"]))
     with pytest.raises(InputError, match="not the file"):
         load_sidecar(Result.read(drawn / "result.json"), drawn / "result.json", "msd.npz")
+
+
+def test_show_puts_the_committed_run_beside_this_one(tmp_path, monkeypatch, capsys):
+    committed = tmp_path / "committed.json"
+    Result("diffusion", "pb10po46o", STATE, bound(2, 6.3), summary="long run").write(committed)
+    monkeypatch.setattr(show, "evidence_path", lambda system, task, state: committed)
+    Result("diffusion", "pb10po46o", STATE, bound(0, 3.0)).write(tmp_path / "result.json")
+    shown = show.collect(tmp_path / "result.json")
+    assert shown.rows[0].evidence == bound(2, 6.3)["D_c"]
+    shown.print()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "committed" in printed.err and "long run" in " ".join(printed.err.split())
+    # the committed file itself is not compared with itself
+    assert show.collect(committed).evidence is None

@@ -79,7 +79,7 @@ def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | Non
     axes.set_ylim(0.0, 1.55 * top)  # room for the legend
     axes.set_ylabel("MSD (Å$^2$)")
     axes.tick_params(labelbottom=False)
-    axes.set_title(f"Mean-squared displacement; {_words(result.quantities['D_c'])}")
+    axes.set_title(_words(result.quantities["D_c"]))
     _legend(axes, columns)
 
 
@@ -114,8 +114,9 @@ def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
     axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
     axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
     lag, exponent = arrays["exponent_lag_ps_c"], arrays["exponent_c"]
-    axes.plot(lag, exponent, ".-", color=style.MOBILE, lw=0.8, ms=3.0)
-    if np.isfinite(exponent).mean() < 0.5:
+    if np.isfinite(exponent).mean() > 0.5:
+        axes.plot(lag, exponent, ".-", color=style.MOBILE, lw=0.8, ms=3.0)
+    else:
         axes.text(
             0.5,
             0.3,
