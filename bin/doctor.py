@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What is installed here, which engines work, and what to do about what is missing."""
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 

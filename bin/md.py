@@ -23,35 +23,35 @@ def main(
     system: Annotated[str, typer.Option(help="Name in inputs/, or a TOML file.")] = "pb10po46o",
     profile: Annotated[str, typer.Option(help="Name in inputs/profiles/, or a file.")] = "quick",
     md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="Shared by make's jobs. Default: CORES, else all.")
-    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
     force: Annotated[
         bool, typer.Option("--force", envvar="FORCE", help="Leave the potential's range.")
     ] = False,
 ) -> None:
     """NPT: equilibrate, then produce. Started again after an interruption, it goes on."""
     from dpchannel.md import cores as share
-    from dpchannel.md import h5md, lammps, limits
-    from dpchannel.settings import MDSettings, ProfileSettings, load
+    from dpchannel.md.limits import check_limits
+    from dpchannel.settings import MDSettings, ProfileSettings, SystemSettings, load
     from dpchannel.statepoint import StatePoint
-    from dpchannel.structures.cells import build
-    from dpchannel.structures.classify import classify
-    from dpchannel.structures.io import load_system
 
-    crystal = load_system(system, INPUTS)
-    named = profile if profile.endswith(".toml") else INPUTS / "profiles" / f"{profile}.toml"
-    size, md = load(ProfileSettings, Path(named)), load(MDSettings, md_settings)
+    crystal = load(SystemSettings, named(system, INPUTS))
+    size = load(ProfileSettings, named(profile, INPUTS / "profiles"))
+    md = load(MDSettings, md_settings)
     point = StatePoint.parse(pressure, temperature)
     elements = crystal.system.elements
-    check = limits.check_limits(potential, elements, **asdict(point), force=force)
+    check = check_limits(potential, elements, **asdict(point), force=force)
     if not check.ok:
         cli.note(f"warning: {check.text}")
+    from dpchannel.md import h5md, lammps  # slow: only for a run that will take place
+    from dpchannel.structures.cells import build
+    from dpchannel.structures.classify import classify
+
     atoms = build(crystal, INPUTS, crystal.system.cell, size.repeat, md.occupancy, md.seed)
     roles = classify(atoms, crystal).roles
     granted = share.available_cores(cores)
     ranks = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
-    with share.held(ranks, cores=granted, folder=ROOT / "runs" / ".cores", note=cli.note):
+    tokens = Path(os.environ.get("RUNS") or ROOT / "runs") / ".cores"
+    with share.held(ranks, cores=granted, folder=tokens, note=cli.note):
         trajectory = lammps.run(
             out.parent / "md",
             atoms,
@@ -65,11 +65,15 @@ def main(
             ranks=ranks,
             note=cli.note,
         )
-    trajectory.meta.update(
-        system=crystal.system.name, profile=Path(named).stem, checks=[asdict(check)]
-    )
+    name, size_name = crystal.system.name, Path(profile).stem
+    trajectory.meta.update(system=name, profile=size_name, checks=[asdict(check)])
     h5md.write_h5md(out, trajectory)
     cli.note(f"{len(trajectory.time_ps)} frames of {trajectory.time_ps[-1]:g} ps: {out}")
+
+
+def named(name: str, folder: Path) -> Path:
+    """The file `name` when it is one, else that of this name in `folder`."""
+    return Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
 
 
 if __name__ == "__main__":

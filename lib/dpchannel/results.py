@@ -83,12 +83,18 @@ class Result:
             raise InputError(f"{path}: cannot be read as a result file ({error}).") from None
         if not isinstance(raw, dict) or raw.pop("schema", None) != SCHEMA:
             raise InputError(f"{path}: not a {SCHEMA} file. Make it again with its Make target.")
-        raw["quantities"] = {
-            name: Quantity(**(q | {"ci95": tuple(q["ci95"]) if q["ci95"] else None}))
-            for name, q in raw["quantities"].items()
-        }
-        raw["checks"] = [Check(**check) for check in raw["checks"]]
-        return cls(**raw)
+        try:
+            raw["quantities"] = {
+                name: Quantity(**(q | {"ci95": tuple(q["ci95"]) if q["ci95"] else None}))
+                for name, q in raw["quantities"].items()
+            }
+            raw["checks"] = [Check(**check) for check in raw["checks"]]
+            return cls(**raw)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}: a {SCHEMA} file with a missing or foreign key ({error}). "
+                "Make it again with its Make target."
+            ) from None
 
     def write(self, path: Path) -> None:
         """Write to `path` in one step."""
