@@ -57,8 +57,8 @@ class Trajectory:
     equilibration : column -> (m,)  the same before production; time is negative
     timestep_ps : ps                one MD step
     atoms : Atoms                   the start
-    meta : dict                     state, settings, potential, versions, seed, ranks; bin/md.py adds
-                                    system, profile and checks
+    meta : dict                     state, settings, potential, versions, seed, ranks;
+                                    bin/md.py adds system, profile and checks
     """
 
     mobile: Stream

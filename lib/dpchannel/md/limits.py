@@ -33,7 +33,7 @@ def check_limits(
     try:
         content = tomllib.loads(card.read_text())
         known = list(content["model"]["elements"])
-        limits = {key: tuple(map(float, content["range"][key])) for key in _STATES}
+        limits = {key: _interval(content["range"][key]) for key in _STATES}
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise PotentialError(f"{card}: no readable card of a potential ({error}).") from None
     if missing := [e for e in elements if e not in known]:
@@ -52,6 +52,11 @@ def check_limits(
     if not force:
         raise RangeError(f"{text}. Choose a state inside, or insist with FORCE=1 (--force).")
     return Check(_NAME, False, text)
+
+
+def _interval(value: Sequence[float]) -> tuple[float, float]:
+    low, high = map(float, value)
+    return low, high
 
 
 _STATES = {"pressure_GPa": ("P", "GPa"), "temperature_K": ("T", "K")}

@@ -1,0 +1,61 @@
+"""A potential is used where it was trained, unless the user insists."""
+
+import pytest
+
+from dpchannel.errors import PotentialError, RangeError
+from dpchannel.md.limits import check_limits
+
+CARD = """
+[model]
+elements = ["A", "B"]
+[range]
+temperature_K = [10, 1800]
+pressure_GPa = [-1, 8]
+"""
+
+
+@pytest.fixture
+def potential(tmp_path):
+    (tmp_path / "model.pb").write_bytes(b"model")
+    (tmp_path / "card.toml").write_text(CARD)
+    return tmp_path / "model.pb"
+
+
+@pytest.mark.parametrize(("P", "T"), [(-1, 10), (4, 500), (8, 1800)])
+def test_inside_and_on_the_border(P, T, potential):
+    assert check_limits(potential, ["B", "A"], pressure_GPa=P, temperature_K=T).ok
+
+
+@pytest.mark.parametrize(
+    ("P", "T", "said"),
+    [(-3, 500, "P = -3 GPa (trained -1 ... 8)"), (4, 2500, "T = 2500 K (trained 10 ... 1800)")],
+)
+def test_outside_is_refused_or_marked(P, T, said, potential):
+    with pytest.raises(RangeError) as caught:
+        check_limits(potential, ["A"], pressure_GPa=P, temperature_K=T)
+    assert said in str(caught.value) and "FORCE=1" in str(caught.value)
+    check = check_limits(potential, ["A"], pressure_GPa=P, temperature_K=T, force=True)
+    assert not check.ok and said in check.text
+
+
+def test_unknown_elements_cannot_be_forced(potential):
+    with pytest.raises(PotentialError, match="does not know C; it saw A, B"):
+        check_limits(potential, ["A", "C"], pressure_GPa=0, temperature_K=300, force=True)
+
+
+def test_without_a_card_the_range_is_unknown(potential):
+    potential.with_name("card.toml").unlink()
+    check = check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+    assert not check.ok and "range unknown" in check.text
+
+
+@pytest.mark.parametrize("text", ["", "[model", "[model]\nelements = 3\n", CARD.replace("10,", "")])
+def test_a_damaged_card_is_named(text, potential):
+    potential.with_name("card.toml").write_text(text)
+    with pytest.raises(PotentialError, match=r"card\.toml: no readable card"):
+        check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+
+
+def test_a_missing_potential_is_named(tmp_path):
+    with pytest.raises(PotentialError, match="no such potential"):
+        check_limits(tmp_path / "model.pb", ["A"], pressure_GPa=0, temperature_K=300)
