@@ -35,6 +35,7 @@ STEP := $(PY) bin/step.py
 $(VENV): requirements.lock
 	@bin/setup.sh requirements.lock $@
 
+# Never asked for by another rule: it is large.
 $(MLIP): requirements-mlip.lock | $(VENV)
 	@bin/setup.sh requirements-mlip.lock $@
 
@@ -66,9 +67,22 @@ DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
 NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
 THREADS ?= $(or $(CORES),$(shell nproc))
 LABELS  := $(RUNS)/$(SYSTEM)/labels/$(ENGINE)
+STRUCTURE := $(RUNS)/$(SYSTEM)/structure
 TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
 
 ##@ Physics
+structure: $(STRUCTURE)/result.json $(STRUCTURE)/views.png ## The crystal: lattice and distances, and its two views as in Fig. 1
+	@echo 'up to date: $(STRUCTURE)/result.json, views.png, views.pdf'
+
+$(STRUCTURE)/crystal.extxyz: inputs/$(SYSTEM).toml | $(VENV)
+	@$(STEP) $@ bin/structure.py $(SYSTEM) --out $@
+
+$(STRUCTURE)/result.json: $(STRUCTURE)/crystal.extxyz | $(VENV)
+	@$(STEP) $@ bin/measure.py $< --out $@
+
+$(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
+	@$(STEP) $@ bin/plot_structure.py $< --out $@ --out $(@D)/views.pdf
+
 diffusion: $(addsuffix /.shown,$(STATE_DIRS)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
 	@$(foreach dir,$(STATE_DIRS),echo 'up to date: $(dir)/result.json';)
 
@@ -140,7 +154,7 @@ test-slow: | $(VENV) ## The tests that take minutes each
 
 clean: ## Remove caches; .venv and runs/ stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build lib/*.egg-info
-	@find bin lib tests regression -name __pycache__ -type d -prune -exec rm -r {} +
+	@find . -path ./.venv -prune -o -path ./runs -prune -o -name __pycache__ -prune -exec rm -r {} +
 
 help: ## This list
 	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { n = $$0; sub(/:.*/, "", n); sub(/.*## /, ""); printf "  make %-12s %s\n", n, $$0 }' Makefile
@@ -149,4 +163,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb
-.PHONY: always diffusion labels train setup setup-mlip doctor status lint test test-slow clean help
+.PHONY: always structure diffusion labels train setup setup-mlip doctor status lint test test-slow clean help

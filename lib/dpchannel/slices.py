@@ -16,7 +16,12 @@ from dpchannel.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT / "inputs"
 # whose text can change a number between trajectory and result
-ANALYSIS = ("bin/diffusion.py", "lib/dpchannel/md/h5md.py", "lib/dpchannel/results.py")
+ANALYSIS = (
+    "bin/diffusion.py",
+    "lib/dpchannel/md/h5md.py",
+    "lib/dpchannel/results.py",
+    "regression/paper.toml",
+)
 ANALYSIS_ROOMS = ("physics", "structures", "report")
 RECORD = ".traj.made_from.json"  # beside a trajectory: the slice it was made from
 

@@ -1,0 +1,98 @@
+"""A scratch project: the real Makefile, scripts and package, with inputs and runs of its own."""
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Makefile", "pyproject.toml", "requirements.lock", "requirements-mlip.lock", "bin", "lib")
+# atoms on springs, so that no trained potential is needed; no physics
+TETHER = """pair_style zero 6.0
+pair_coeff * *
+fix tether all spring/self 20.0
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder to run make in, as a user would."""
+
+    path: Path
+
+    def make(self, *words: str, patience_s: float = 300) -> "Done":
+        environment = os.environ | {"PYTHONPATH": str(self.path / "lib"), "CORES": "1"}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            ["make", *words],
+            cwd=self.path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=patience_s,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Done(done.returncode, done.stdout, done.stderr, cpu)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def files(self) -> dict[Path, int]:
+        """Every file below runs/ with its time stamp."""
+        return {p: p.stat().st_mtime_ns for p in (self / "runs").rglob("*") if p.is_file()}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a make left behind."""
+
+    code: int
+    out: str
+    err: str
+    cpu_s: float
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh scratch project, with `tether.lammps` for a potential."""
+    return make_project(tmp_path / "project")
+
+
+def make_project(folder: Path) -> Project:
+    shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=lambda *_: {"labels", "potentials"})
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    for name in (".venv", "regression", "inputs/potentials", "inputs/labels"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "tether.lammps").write_text(TETHER)
+    return Project(folder)
+
+
+@pytest.fixture
+def pretend() -> Callable[[Project, str], Path]:
+    """Finished files of a state point of the toy profile, without the work."""
+
+    def fill(project: Project, state: str) -> Path:
+        words = ("PROFILE=toy", "POTENTIAL=tether.lammps")
+        assert project.make("-n", "diffusion", *words).code == 0
+        profile = project / "runs/pb10po46o/toy"
+        (profile / "slices/.checked").touch()
+        folder = profile / "diffusion" / state
+        folder.mkdir(parents=True)
+        slice_now = (profile / "slices/md.json").read_text()
+        (folder / ".traj.made_from.json").write_text(slice_now)
+        for name in ("traj.h5", "result.json", "msd.npz", "msd.png", "msd.pdf", ".shown"):
+            (folder / name).write_text("{}")
+        return folder
+
+    return fill

@@ -1,0 +1,44 @@
+"""`make diffusion` from start to table on a toy: atoms on springs, then the shipped potential."""
+
+import json
+
+import pytest
+
+from dpchannel.results import Result
+
+SHIPPED = "inputs/potentials/pb10po46o/model-compressed.pb"
+
+
+def test_two_states_at_once_then_nothing(project):
+    words = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K 120K")
+    done = project.make("-j2", "diffusion", *words)
+    assert done.code == 0, done.err
+    for temperature in ("100K", "120K"):
+        folder = project / f"runs/pb10po46o/toy/diffusion/P0GPa/T{temperature}"
+        found = Result.read(folder / "result.json")
+        assert found.state["temperature_K"] == float(temperature.removesuffix("K"))
+        assert found.quantities["D_c"].kind == "upper_bound"  # half a picosecond shows no hop
+        assert {"msd.npz", "msd.png", "msd.pdf", "traj.h5"} <= {p.name for p in folder.iterdir()}
+        made_from = json.loads((folder / ".traj.made_from.json").read_text())
+        assert made_from["profile"]["produce_ps"] == 0.4
+        assert not list(folder.glob("*.in_progress"))
+    assert "ion ns" in done.out + done.err
+    before = project.files()
+    again = project.make("diffusion", *words)
+    assert again.code == 0
+    assert again.err == ""
+    assert project.files() == before
+    assert project.make("status").out.count("finished") == 2
+
+
+def test_the_shipped_potential(project):
+    if not (project / SHIPPED).exists():
+        pytest.skip("no shipped potential yet: make train")
+    done = project.make("diffusion", "PROFILE=toy", "P=40000bar")
+    assert done.code == 0, done.err
+    found = Result.read(project / "runs/pb10po46o/toy/diffusion/P4GPa/T500K/result.json")
+    assert found.state["pressure_GPa"] == 4.0
+    assert next(c for c in found.checks if c.name == "inside_training_range").ok
+    # the lattice stays a lattice: half a picosecond from the published cell
+    assert found.quantities["a"].value == pytest.approx(9.9, abs=0.3)
+    assert found.quantities["c"].value == pytest.approx(7.3, abs=0.3)

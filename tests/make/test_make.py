@@ -1,0 +1,196 @@
+"""The Makefile as a user meets it: help, dry runs, bad input, and nothing done twice."""
+
+import re
+
+import pytest
+
+TOY = ("PROFILE=toy", "POTENTIAL=tether.lammps")
+STATE = "runs/pb10po46o/toy/diffusion/P4GPa/T500K"
+
+
+def scripts(dry_run: str) -> list[str]:
+    """Names of the scripts that a dry run would call to make a file."""
+    return re.findall(r"bin/step\.py .*? bin/(\w+)\.py", dry_run)
+
+
+def test_help_lists_every_target(project):
+    done = project.make("help")
+    assert done.code == 0
+    text = (project / "Makefile").read_text()
+    phony = set(re.search(r"^\.PHONY: (.*)", text, flags=re.M)[1].split()) - {"always"}
+    assert set(re.findall(r"make ([a-z-]+) ", done.out)) == phony
+    assert project.make().out == done.out
+
+
+def test_dry_run_has_one_line_per_recipe(project):
+    done = project.make("-n", "diffusion", *TOY)
+    assert done.code == 0, done.err
+    assert scripts(done.out) == ["md", "diffusion", "plot_msd"]
+    lines = done.out.splitlines()
+    assert len(lines) == 6  # check of inputs, three steps, show, and the closing line
+    assert (
+        f"--pressure 4GPa --temperature 500K --potential tether.lammps --out {STATE}/" in done.out
+    )
+
+
+def test_lists_of_states_each_in_one_spelling(project):
+    done = project.make("-n", "diffusion", *TOY, "P=0GPa 40000bar 4GPa", "T=500K 0C")
+    made = re.findall(r"bin/md\.py .* --out \S*/diffusion/(\S+)/traj\.h5", done.out)
+    assert sorted(made) == sorted(
+        f"P{pressure}GPa/T{temperature}K" for pressure in (0, 4) for temperature in (500, "273.15")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["P=4"], "pressure '4': not a number with a unit. Write for example 4GPa"),
+        (["P=4Gpa"], "pressure '4Gpa': not a number with a unit. Write for example 4GPa"),
+        (["P=0GPa 4"], "pressure '4': not a number with a unit"),
+        (["P="], "no state point. Write for example P=4GPa T=500K"),
+        (["T=abc"], "temperature 'abc': not a number with a unit. Write for example 500K"),
+        (["T=-5K"], "temperature '-5K': below absolute zero"),
+        (["P=4GPa'; touch oops; '"], "not a number with a unit"),
+        (["PROFILE=none"], "inputs/profiles/none.toml: No such file or directory. There is: paper"),
+        (["SYSTEM=none"], "inputs/none.toml: No such file or directory. There is: "),
+        (["POTENTIAL=none.pb"], "none.pb: no potential there. Make one with `make train`"),
+        (["RUNNER=slurm"], "RUNNER=slurm: only RUNNER=local is there so far"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_runs(project, words, says):
+    done = project.make("diffusion", *TOY, *words)
+    assert done.code != 0
+    first, *rest = done.err.strip().splitlines()
+    assert says in first
+    assert all("***" in line for line in rest)
+    assert done.out == ""
+    assert not (project / "runs").exists()
+    assert not (project / "oops").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["md.toml", "diffusion.toml", "pb10po46o.toml", "profiles/toy.toml"]
+)
+def test_an_unknown_key_stops_before_molecular_dynamics(project, name):
+    path = project / f"inputs/{name}.toml"
+    path.write_text("tpyo = 1\n" + path.read_text())
+    done = project.make("diffusion", *TOY)
+    assert done.code != 0
+    assert f"{name}.toml: tpyo = 1: Extra inputs are not permitted" in done.err
+    assert not (project / STATE).exists()
+
+
+def test_the_second_make_does_nothing_in_under_a_second(project, pretend):
+    """Processor time, so that a busy machine does not count against it."""
+    pretend(project, "P4GPa/T500K")
+    before = project.files()
+    done = project.make("diffusion", *TOY)
+    assert (done.code, done.out, done.err) == (0, f"up to date: {STATE}/result.json\n", "")
+    assert done.cpu_s < 1
+    assert project.files() == before
+
+
+def test_a_new_state_leaves_the_old_one_alone(project, pretend):
+    pretend(project, "P4GPa/T500K")
+    done = project.make("-n", "diffusion", *TOY, "P=0GPa 4GPa")
+    assert scripts(done.out) == ["md", "diffusion", "plot_msd"]
+    assert "P4GPa/T500K/traj.h5" not in done.out
+
+
+def test_time_stamps_and_comments_redo_nothing(project, pretend):
+    """A fresh checkout has new time stamps on everything."""
+    pretend(project, "P4GPa/T500K")
+    for path in [*(project / "inputs").rglob("*.toml"), *(project / "lib").rglob("*.py")]:
+        path.touch()
+    md = project / "inputs/md.toml"
+    md.write_text("# another comment\n" + md.read_text())
+    done = project.make("-n", "diffusion", *TOY)
+    assert scripts(done.out) == []
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["inputs/diffusion.toml", "lib/dpchannel/physics/msd.py", "bin/diffusion.py"]
+)
+def test_what_only_the_analysis_reads_redoes_only_the_analysis(project, pretend, name):
+    pretend(project, "P4GPa/T500K")
+    path = project / name
+    path.write_text(re.sub("min_hops = 30", "min_hops = 40", path.read_text()) + "\n# changed\n")
+    done = project.make("-n", "diffusion", *TOY)
+    assert scripts(done.out) == ["diffusion", "plot_msd"]
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("inputs/md.toml", ("thermostat_ps = 0.1", "thermostat_ps = 0.2"), "was 0.1, is 0.2"),
+        ("inputs/profiles/toy.toml", ("produce_ps = 0.4", "produce_ps = 0.8"), "was 0.4, is 0.8"),
+        ("tether.lammps", ("20.0", "30.0"), "potential was "),
+    ],
+)
+def test_a_finished_run_that_no_longer_fits_is_reported_and_kept(
+    project, pretend, name, change, says
+):
+    folder = pretend(project, "P4GPa/T500K")
+    path = project / name
+    assert change[0] in path.read_text()
+    path.write_text(path.read_text().replace(*change))
+    done = project.make("-n", "diffusion", *TOY)
+    assert scripts(done.out) == []
+    assert done.err.startswith(f"stale: {STATE}/traj.h5: ")
+    assert says in done.err
+    assert "FORCE=1" in done.err
+    assert (folder / "traj.h5").exists()
+    assert "stale" in project.make("status").out
+
+
+def test_force_moves_the_earlier_run_aside_and_back_when_refused(project, pretend):
+    """Temperature 0 is refused by the thermostat before anything runs."""
+    folder = pretend(project, "P4GPa/T0K")
+    before = {p.name for p in folder.iterdir()}
+    done = project.make("diffusion", *TOY, "T=0K", "FORCE=1")
+    assert done.code != 0
+    assert "a thermostat needs more than 0 K" in done.err
+    assert {p.name for p in folder.iterdir()} == before | {"traj.h5.failed"}
+    assert (folder / "traj.h5").read_text() == "{}"
+    assert [p.name for p in folder.parent.iterdir()] == ["T0K"]
+
+
+def test_a_failure_is_visible(project):
+    done = project.make("diffusion", *TOY, "T=0K")
+    assert done.code != 0
+    log = "runs/pb10po46o/toy/diffusion/P4GPa/T0K/traj.h5.failed"
+    assert f"log: {log}" in done.err
+    assert "a thermostat needs more than 0 K" in (project / log).read_text()
+    shown = project.make("status").out
+    assert re.search(rf"^failed +{log.removesuffix('.failed')} .* log: {log}$", shown, flags=re.M)
+
+
+def test_status_of_nothing(project):
+    assert "nothing in runs yet" in project.make("status").out
+
+
+def test_the_crystal_and_its_views(project):
+    done = project.make("structure")
+    assert done.code == 0, done.err
+    folder = project / "runs/pb10po46o/structure"
+    for name in ("crystal.extxyz", "result.json", "views.png", "views.pdf"):
+        assert (folder / name).stat().st_size > 1000
+    assert scripts(project.make("-n", "structure").out) == []
+
+
+def test_dry_runs_of_the_long_tasks(project):
+    assert scripts(project.make("-n", "labels").out) == ["frames", "label", "dataset"]
+    done = project.make("-n", "train", "PROFILE=paper")
+    assert scripts(done.out) == ["train", "assess", "ship"]
+    assert "--network paper" in done.out
+
+
+def test_clean_keeps_runs_and_environment(project, pretend):
+    pretend(project, "P4GPa/T500K")
+    before = project.files()
+    assert project.make("clean").code == 0
+    assert project.files() == before
+    assert (project / ".venv/bin/python").exists()
+    assert not list((project / "lib").rglob("__pycache__"))
