@@ -68,9 +68,7 @@ def test_bad_input_is_one_line_before_anything_runs(project, words, says):
     assert not (project / "oops").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["md.toml", "diffusion.toml", "pb10po46o.toml", "profiles/toy.toml"]
-)
+@pytest.mark.parametrize("name", ["md", "diffusion", "pb10po46o", "profiles/toy"])
 def test_an_unknown_key_stops_before_molecular_dynamics(project, name):
     path = project / f"inputs/{name}.toml"
     path.write_text("tpyo = 1\n" + path.read_text())

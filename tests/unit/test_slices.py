@@ -1,0 +1,94 @@
+"""Slices: what a stage depends on, and nothing else."""
+
+import json
+import shutil
+
+import pytest
+
+from dpchannel import slices
+from dpchannel.errors import InputError
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch, root):
+    """Copy of the inputs that the slices read."""
+    for name in ("profiles", "structures", "lammps"):
+        shutil.copytree(root / "inputs" / name, tmp_path / name)
+    for path in (root / "inputs").glob("*.toml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "model.pb").write_bytes(b"weights")
+    monkeypatch.setattr(slices, "INPUTS", tmp_path)
+    return tmp_path
+
+
+def changed(inputs, name, old, new):
+    """Slices that differ after an edit of one file."""
+    before = slices.slices("pb10po46o", "toy", inputs / "model.pb")
+    path = inputs / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    after = slices.slices("pb10po46o", "toy", inputs / "model.pb")
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "slices_changed"),
+    [
+        ("md.toml", "# velocities", "# of the velocities", set()),
+        ("md.toml", "thermostat_ps = 0.1", "thermostat_ps = 0.10", set()),
+        ("md.toml", "thermostat_ps = 0.1", "thermostat_ps = 0.2", {"md.json"}),
+        ("profiles/toy.toml", "produce_ps = 0.4", "produce_ps = 0.8", {"md.json"}),
+        ("profiles/paper.toml", "produce_ps = 2000", "produce_ps = 1000", set()),
+        ("lammps/npt.in", "fix", "fix ", {"md.json"}),
+        ("model.pb", "weights", "others", {"md.json"}),
+        ("diffusion.toml", "min_hops = 30", "min_hops = 40", {"diffusion.json"}),
+        ("labels.toml", "[gate]", "# here\n[gate]", set()),
+        (
+            "pb10po46o.toml",
+            "filled_within_A = 1.4",
+            "filled_within_A = 1.5",
+            {"diffusion.json", "structure.json"},
+        ),
+        (
+            "structures/Pb10P6O25_PBE_Lai2023.vasp",
+            "0",
+            "1",
+            {"md.json", "diffusion.json", "structure.json"},
+        ),
+    ],
+)
+def test_an_edit_reaches_the_stages_that_read_it(inputs, name, old, new, slices_changed):
+    assert changed(inputs, name, old, new) == slices_changed
+
+
+def test_same_content_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "new" / "md.json"
+    slices.write_if_changed(path, "a")
+    before = path.stat().st_mtime_ns
+    slices.write_if_changed(path, "a")
+    assert path.stat().st_mtime_ns == before
+    slices.write_if_changed(path, "b")
+    assert path.read_text() == "b"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_changes_are_named():
+    then, now = {"md": {"a": 1, "b": 2}}, {"md": {"a": 1, "b": 3, "c": 4}}
+    assert slices.changes(then, now) == ["md.b was 2, is 3", "md.c was None, is 4"]
+
+
+def test_stale_runs_are_named_and_others_are_not(tmp_path):
+    for state, made_from in (("T500K", 1), ("T600K", 2), ("T500K.old-20260101", 1)):
+        folder = tmp_path / "diffusion" / "P4GPa" / state
+        folder.mkdir(parents=True)
+        (folder / "traj.h5").touch()
+        (folder / slices.RECORD).write_text(json.dumps({"seed": made_from}))
+    (line,) = slices.stale(tmp_path, '{"seed": 2}')
+    assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
+
+
+def test_a_missing_potential_names_the_remedy(inputs):
+    with pytest.raises(InputError, match="make train"):
+        slices.slices("pb10po46o", "toy", inputs / "none.pb")
+    assert "md.json" not in slices.slices("pb10po46o", "toy", None)
