@@ -47,7 +47,6 @@ def check_potential(path: Path, elements: tuple[str, ...]) -> tuple[str, ...]:
     Raises
     ------
     PotentialError          missing, truncated or foreign file, or a type map of other elements
-    EngineMissing           TensorFlow is not installed
     """
     path = potential_file(path)
     nodes = _graph_nodes(path)
@@ -129,24 +128,60 @@ def _mute_at_exit() -> None:
 
 
 def _graph_nodes(path: Path) -> dict[str, bytes]:
-    """Nodes of a frozen graph: name -> value, for constants that hold one string."""
-    with quiet():
-        try:
-            from google.protobuf.message import DecodeError
-            from tensorflow.core.framework.graph_pb2 import GraphDef
-        except ImportError as error:
-            raise EngineMissing(f"TensorFlow: {error}. Run `make setup`.") from None
-    graph = GraphDef()
+    """Nodes of a frozen graph: name -> the strings of its constant value.
+
+    Reads the protobuf wire format itself: importing TensorFlow for it takes seconds. The field
+    numbers are those of TensorFlow's graph, node_def, attr_value and tensor .proto files.
+    """
     try:
-        graph.ParseFromString(path.read_bytes())
-    except DecodeError:
+        nodes = {}
+        for node in _fields(path.read_bytes(), 1):
+            name = b"".join(_fields(node, 1)).decode()
+            nodes[name] = b" ".join(
+                text
+                for attribute in _fields(node, 5)
+                if _fields(attribute, 1) == [b"value"]
+                for value in _fields(attribute, 2)
+                for tensor in _fields(value, 8)
+                for text in _fields(tensor, 8)
+            )
+    except (IndexError, ValueError):  # a length beyond the end, an unknown wire type, no text
         size = path.stat().st_size
         raise PotentialError(
             f"{path}: not a frozen potential, or cut short ({size} bytes). Restore it with"
             f" `git checkout -- {path}` or freeze it again."
         ) from None
-    nodes = {}
-    for node in graph.node:
-        values = node.attr["value"].tensor.string_val if "value" in node.attr else []
-        nodes[node.name] = b" ".join(values)
     return nodes
+
+
+def _fields(message: bytes, wanted: int) -> list[bytes]:
+    """All values of one length-delimited field of a protobuf message."""
+    found, at = [], 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        wire = key & 7
+        if wire == 0:
+            _, at = _varint(message, at)
+            continue
+        if wire == 2:
+            size, at = _varint(message, at)
+        elif wire in (1, 5):
+            size = 8 if wire == 1 else 4
+        else:
+            raise ValueError(f"wire type {wire}")
+        if at + size > len(message):
+            raise IndexError("message ends inside a field")
+        if key >> 3 == wanted:
+            found.append(message[at : at + size])
+        at += size
+    return found
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
