@@ -54,7 +54,7 @@ def run_bin() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(script: str, *args: object, stdin: str = "", cwd: Path = ROOT):
         command = [sys.executable, str(ROOT / "bin" / script), *map(str, args)]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=120, cwd=cwd
+            command, input=stdin, capture_output=True, text=True, timeout=400, cwd=cwd
         )
 
     return run

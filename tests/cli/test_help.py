@@ -20,7 +20,7 @@ HEAVY = {
 def test_help_is_quick_and_says_something(script):
     """Packages that take seconds to load are imported inside functions."""
     command = [sys.executable, "-X", "importtime", str(BIN / script), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-500:]
     assert "usage" in done.stdout.lower()
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

@@ -25,7 +25,7 @@ class Project:
 
     path: Path
 
-    def make(self, *words: str, patience_s: float = 300) -> "Done":
+    def make(self, *words: str, patience_s: float = 900) -> "Done":
         environment = os.environ | {"PYTHONPATH": str(self.path / "lib"), "CORES": "1"}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
