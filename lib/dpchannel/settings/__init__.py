@@ -1,0 +1,48 @@
+"""What a person edits: one frozen model per TOML file in inputs/; an unknown key is an error."""
+
+from dpchannel.settings.base import Strict, load
+from dpchannel.settings.crystal import Neighbour, SystemSettings
+from dpchannel.settings.labels import FramesSettings, GateSettings, LabelSettings, MlipSettings
+from dpchannel.settings.training import (
+    NetworkSettings,
+    RangeSettings,
+    TargetSettings,
+    TrainingSettings,
+)
+from dpchannel.settings.transport import DiffusionSettings, MDSettings, ProfileSettings
+from dpchannel.settings.verify import (
+    DriftLimits,
+    LatticeLimits,
+    PathLimits,
+    PressureLimits,
+    RoutesLimits,
+    StabilityLimits,
+    StateSettings,
+    VerifySettings,
+)
+
+__all__ = [
+    "DiffusionSettings",
+    "DriftLimits",
+    "FramesSettings",
+    "GateSettings",
+    "LabelSettings",
+    "LatticeLimits",
+    "MDSettings",
+    "MlipSettings",
+    "Neighbour",
+    "NetworkSettings",
+    "PathLimits",
+    "PressureLimits",
+    "ProfileSettings",
+    "RangeSettings",
+    "RoutesLimits",
+    "StabilityLimits",
+    "StateSettings",
+    "Strict",
+    "SystemSettings",
+    "TargetSettings",
+    "TrainingSettings",
+    "VerifySettings",
+    "load",
+]
