@@ -45,7 +45,7 @@ def test_a_named_file_is_measured_in_place(run_bin, root, tmp_path):
 def test_structure_into_relax_into_measure(run_bin, root, crystal):
     """The README's pipeline on 41 atoms: pressure shrinks the crystal, and the state travels along.
 
-    2 % of a per 4 GPa is what PBE and the teacher both give; a third of that either way.
+    The teacher gives 2.4 % of a at 4 GPa; the band is a third of that either way.
     """
     if not (root / "inputs" / "potentials" / "pb10po46o" / "model.pb").is_file():
         pytest.skip("no shipped potential yet: make train")
