@@ -1,6 +1,7 @@
 """`make diffusion` from start to table on a toy: atoms on springs, then the shipped potential."""
 
 import json
+import re
 
 import pytest
 
@@ -42,3 +43,35 @@ def test_the_shipped_potential(project):
     # the lattice stays a lattice: half a picosecond from the published cell
     assert found.quantities["a"].value == pytest.approx(9.9, abs=0.3)
     assert found.quantities["c"].value == pytest.approx(7.3, abs=0.3)
+
+
+def test_from_frames_to_a_potential(project):
+    """Lennard-Jones for a teacher and a network of eight neurons: every stage, no physics."""
+    rules = project / "inputs/labels.toml"
+    text = re.sub(r"^count = .*", "count = 4", rules.read_text(), flags=re.M)
+    text = re.sub(r"^held_out = .*", 'held_out = ["rattled-*"]', text, flags=re.M)
+    arguments = "arguments = { sigma = 1.5, epsilon = 0.02 }"
+    text = re.sub(r"^arguments = .*", arguments, text, flags=re.M)
+    text = text.replace("sevenn.calculator.SevenNetCalculator", "ase.calculators.lj.LennardJones")
+    rules.write_text(text.replace('["sevenn", "torch"]', '["ase"]'))
+
+    done = project.make("labels")
+    assert done.code == 0, done.err
+    dataset = "runs/pb10po46o/labels/mlip/dataset"
+    counts = json.loads((project / dataset / "origin.json").read_text())["frames"]
+    assert counts["train"] and counts["test"]
+
+    before = project.files()
+    assert project.make("labels").code == 0
+    assert project.files() == before
+
+    done = project.make("train", "PROFILE=toy", f"DATA={dataset}")
+    trained = "runs/pb10po46o/toy/potential"
+    assert Result.read(project / trained / "result.json").task == "assess"
+    # no card may claim 0 ... 1800 K for frames that were never at a temperature
+    assert done.code != 0
+    assert "the frames' own span is None" in done.err
+    assert not (project / trained / "shipped/card.toml").exists()
+
+    done = project.make("-n", "diffusion", "PROFILE=toy", f"POTENTIAL={trained}")
+    assert f"--potential {trained}/model-compressed.pb" in done.out
