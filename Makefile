@@ -127,6 +127,22 @@ $(TRAINED)/result.json: $(TRAINED)/model.pb | $(VENV)
 $(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
 
+# What is verified is the content of these files: it is done again when a byte of them changes.
+REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)/reference.extxyz
+VERIFIED  := $(RUNS)/$(SYSTEM)/verify
+ifneq ($(filter verify $(VERIFIED)/%,$(MAKECMDGOALS)),)
+  PAIR  := $(addprefix $(POTENTIAL:/=)/,model.pb model-compressed.pb)
+  BYTES := $(wildcard $(PAIR) $(REFERENCE) inputs/verify.toml inputs/md.toml inputs/$(SYSTEM).toml inputs/lammps/*.in)
+  VERIFY_KEY := $(VERIFIED)/.inputs-$(firstword $(shell cat $(BYTES) | cksum))
+  $(shell test -e $(VERIFY_KEY) || { mkdir -p $(VERIFIED) && rm -f $(VERIFIED)/.inputs-* && touch $(VERIFY_KEY); })
+endif
+
+verify: $(VERIFIED)/result.json ## POTENTIAL against its teacher: lattice, pressure, hop paths, energy drift, stability, compression
+	@echo 'up to date: $(VERIFIED)/result.json'
+
+$(VERIFIED)/result.json: $(VERIFY_KEY) | $(VENV)
+	@$(STEP) $@ bin/verify.py $(POTENTIAL) --reference $(REFERENCE) --system inputs/$(SYSTEM).toml --out $@
+
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
 	@echo 'ready: $(PY)'
@@ -163,4 +179,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb
-.PHONY: always structure diffusion labels train setup setup-mlip doctor status lint test test-slow clean help
+.PHONY: always structure diffusion labels train verify setup setup-mlip doctor status lint test test-slow clean help

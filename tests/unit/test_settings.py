@@ -15,6 +15,7 @@ SHIPPED = {
     "diffusion.toml": settings.DiffusionSettings,
     "labels.toml": settings.LabelSettings,
     "training.toml": settings.TrainingSettings,
+    "verify.toml": settings.VerifySettings,
     **{f"profiles/{p.name}": settings.ProfileSettings for p in (INPUTS / "profiles").glob("*")},
 }
 

@@ -3,11 +3,15 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from dpchannel.errors import EngineMissing
+
+# LAMMPS pair commands in place of a model, such as those of a classical force field
+_PAIR_FILE = ".lammps"
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,15 @@ class Engine:
 
     command: tuple[str, ...]
     environment: dict[str, str]
+
+
+def force_field(potential: Path, elements: Sequence[str]) -> dict[str, str]:
+    """The variables of inputs/lammps that say what acts between the types 1, 2, ..."""
+    return {
+        "pair": "file" if potential.suffix == _PAIR_FILE else "deepmd",
+        "potential": f'"{potential.resolve()}"',  # quoted for LAMMPS: a path may hold a space
+        "elements": " ".join(elements),
+    }
 
 
 def find_engine(ranks: int) -> Engine:

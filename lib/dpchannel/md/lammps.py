@@ -1,4 +1,4 @@
-"""One NPT run with inputs/lammps/npt.in: to the end, or on from where it was interrupted."""
+"""One run with a script of inputs/lammps: to the end, or on from where it was interrupted."""
 
 import fcntl
 import shutil
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dpchannel.errors import InputError, PotentialError
 from dpchannel.md import files, segments
-from dpchannel.md.engine import find_engine
+from dpchannel.md.engine import find_engine, force_field
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.launch import is_finished, launch
 from dpchannel.md.plan import Plan
@@ -27,8 +27,6 @@ Index = NDArray[np.int64]
 
 _BAR_PER_GPA = 1e4
 _LOCK_PATIENCE_S = 15.0  # LAMMPS of a killed run needs a moment to end
-# LAMMPS pair commands in place of a model, such as those of a classical force field
-_PAIR_FILE = ".lammps"
 
 
 def run(
@@ -44,6 +42,7 @@ def run(
     framework: Index,
     ranks: int,
     note: Note,
+    script_name: str = "npt.in",
 ) -> Trajectory:
     """Equilibrate and produce; a complete run in `work_dir` is only read.
 
@@ -55,6 +54,7 @@ def run(
     potential : Path                frozen model, or a `.lammps` file with pair commands
     mobile, framework : (n,)        0-based atom indices
     ranks : int                     MPI ranks
+    script_name : str               npt.in, or nve.in for production at constant energy
 
     Raises
     ------
@@ -70,7 +70,7 @@ def run(
     if not potential.is_file():
         raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
     plan = Plan.make(profile, md)
-    script = project_root() / "inputs" / "lammps" / "npt.in"
+    script = project_root() / "inputs" / "lammps" / script_name
     data = files.data_text(atoms, elements)
     groups = files.groups_text({"mobile": mobile, "framework": framework})
     settings = {"md": md.model_dump(), "profile": profile.model_dump()}
@@ -85,11 +85,11 @@ def run(
     with _only_one(work_dir) as lock:
         files.claim(work_dir, identity, note)
         if not is_finished(work_dir):
-            shutil.copy(script, work_dir / "npt.in")
+            shutil.copy(script, work_dir / script_name)
             (work_dir / "start.data").write_text(data)
             (work_dir / "groups.in").write_text(groups)
             variables = _variables(plan, elements, potential, point, md)
-            launch(work_dir, find_engine(ranks), variables, plan, lock, note)
+            launch(work_dir, script_name, find_engine(ranks), variables, plan, lock, note)
         meta = {"state": asdict(point), "ranks": ranks} | provenance(
             settings=settings, potential=potential, seed=md.seed, cores=ranks, started=started
         )
@@ -114,12 +114,9 @@ def run(
 def _variables(
     plan: Plan, elements: Sequence[str], potential: Path, point: StatePoint, md: MDSettings
 ) -> dict[str, str]:
-    return {
+    return force_field(potential, elements) | {
         "data": "start.data",
         "groups": "groups.in",
-        "pair": "file" if potential.suffix == _PAIR_FILE else "deepmd",
-        "potential": f'"{potential.resolve()}"',  # quoted for LAMMPS: a path may hold a space
-        "elements": " ".join(elements),
         "temperature": repr(point.temperature_K),
         "pressure": repr(point.pressure_GPa * _BAR_PER_GPA),
         "seed": str(md.seed),

@@ -35,13 +35,19 @@ def log_name(start: int) -> str:
 
 
 def launch(
-    folder: Path, engine: Engine, variables: dict[str, str], plan: Plan, lock: int, note: Note
+    folder: Path,
+    script: str,
+    engine: Engine,
+    variables: dict[str, str],
+    plan: Plan,
+    lock: int,
+    note: Note,
 ) -> None:
-    """Run npt.in in `folder` to its end, from step 0 or from the newest complete restart file.
+    """Run `script` in `folder` to its end, from step 0 or from the newest complete restart file.
 
     Parameters
     ----------
-    variables : name -> text        what npt.in takes, but for start and restart
+    variables : name -> text        what the script takes, but for start and restart
     lock : int                      file descriptor LAMMPS holds on to, so no second run enters
 
     Raises
@@ -54,7 +60,7 @@ def launch(
         note(f"{folder}: continuing at step {start} of {plan.total} ({file})")
     segments.discard_from(folder, start)
     _discard_restarts(folder, keep=file)
-    command = [*engine.command, "-in", "npt.in", "-log", log_name(start), "-screen", "none"]
+    command = [*engine.command, "-in", script, "-log", log_name(start), "-screen", "none"]
     for name, value in (variables | {"start": str(start), "restart": file}).items():
         command += ["-var", name, value]
     output = folder / f"output.{start}.txt"
@@ -78,8 +84,8 @@ def launch(
         finally:
             _stop(process)
     if process.returncode != 0 or not finite:
-        reason = _reason(folder / log_name(start), output) if finite else "T or P is not a number"
-        raise _failure(folder / log_name(start), watch.step, reason, variables["potential"])
+        reason = reason_of(folder / log_name(start), output) if finite else "T or P is not a number"
+        raise failure(folder / log_name(start), watch.step, reason, variables["potential"])
 
 
 def _discard_restarts(folder: Path, keep: str) -> None:
@@ -107,8 +113,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _reason(log: Path, output: Path) -> str:
-    """The last line that says ERROR, in the log or in what was printed."""
+def reason_of(log: Path, output: Path) -> str:
+    """Why LAMMPS stopped: the last line that says ERROR, in the log or in what was printed."""
     for path in (log, output):
         if path.exists():
             lines = path.read_text(errors="replace").splitlines()
@@ -117,7 +123,8 @@ def _reason(log: Path, output: Path) -> str:
     return f"no reason given, see {output.name} beside the log"
 
 
-def _failure(log: Path, step: int | None, reason: str, potential: str) -> Exception:
+def failure(log: Path, step: int | None, reason: str, potential: str) -> Exception:
+    """The error to raise when LAMMPS stopped after `step` (None: before the first)."""
     if "DeePMD-kit" in reason and step is None:
         return PotentialError(
             f"{potential.strip(chr(34))}: DeePMD-kit cannot load it ({reason}; log {log}). "

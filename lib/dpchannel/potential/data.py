@@ -77,12 +77,19 @@ def labelled_frames(source: Path) -> dict[str, list[Atoms]]:
         found = folders(source, "test")
         return {k: [a for path in paths for a in frames(path)] for k, paths in found.items()}
     by_class: dict[str, list[Atoms]] = {}
-    for atoms in _extxyz(source):
+    for atoms in extxyz_frames(source):
         by_class.setdefault(str(atoms.info.get("class", "unknown")), []).append(atoms)
     return by_class
 
 
-def _extxyz(path: Path) -> list[Atoms]:
+def extxyz_frames(path: Path) -> list[Atoms]:
+    """Every frame of an extxyz file, each with finite energy, forces and stress.
+
+    Raises
+    ------
+    InputError
+        Missing or damaged file, or a frame without labels.
+    """
     from ase.io import iread
 
     try:

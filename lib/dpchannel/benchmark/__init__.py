@@ -1,0 +1,1 @@
+"""A potential at work: what it gives, compared with its teacher and with nature."""
