@@ -1,4 +1,4 @@
-"""Import first: re-runs the calling script with the project's own Python, wherever it is called from."""
+"""Import first: re-runs the calling script with the project's own Python, called from anywhere."""
 
 import os
 import sys

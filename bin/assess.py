@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Errors of a potential on held-out labelled frames, per class."""
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
 import sys
 import time
@@ -9,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"

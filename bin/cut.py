@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Frames to label, cut from a trajectory."""
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Copy a trained and tested potential to its place and write its card.toml."""
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"

@@ -14,9 +14,11 @@ from dpchannel.results import project_root
 def main(
     system: Annotated[str, typer.Argument(help="name of a system: inputs/<name>.toml")],
     cell: Annotated[str, typer.Option(help="as_given or orthohexagonal")] = "as_given",
-    repeat: Annotated[
-        tuple[int, int, int], typer.Option(help="how often the cell is repeated")
-    ] = (1, 1, 1),
+    repeat: Annotated[tuple[int, int, int], typer.Option(help="how often the cell is repeated")] = (
+        1,
+        1,
+        1,
+    ),
     occupancy: Annotated[
         str, typer.Option(help="of the channel: ordered, random or displaced")
     ] = "ordered",

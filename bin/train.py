@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Train, freeze and compress a deep potential from a data set."""
 
+import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import _env  # noqa: F401  (re-runs in the project's .venv)
 from dpchannel import cli
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"

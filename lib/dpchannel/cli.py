@@ -1,4 +1,4 @@
-"""What every script in bin/ shares: one-line errors with exit codes, and `-` for stdin and stdout."""
+"""What every script in bin/ shares: one-line errors with exit codes, `-` for stdin and stdout."""
 
 import os
 import sys

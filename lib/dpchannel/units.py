@@ -57,6 +57,7 @@ def _split(text: str, what: str, example: str, units: dict[str, float]) -> tuple
     if match is None or match[2] not in units:
         known = ", ".join(units)
         raise InputError(
-            f"{what} {text!r}: not a number with a unit. Write for example {example} (units: {known})."
+            f"{what} {text!r}: not a number with a unit. "
+            f"Write for example {example} (units: {known})."
         )
     return float(match[1]), match[2]

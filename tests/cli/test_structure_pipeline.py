@@ -22,9 +22,7 @@ def quantities(done):
 
 def test_structure_into_measure(run_bin):
     """`--repeat 2 2 4` is three numbers; lengths do not depend on it (published to 3 decimals)."""
-    built = run_bin(
-        "structure.py", "pb10po46o", "--cell", "orthohexagonal", "--repeat", 2, 2, 4
-    )
+    built = run_bin("structure.py", "pb10po46o", "--cell", "orthohexagonal", "--repeat", 2, 2, 4)
     assert built.stdout.startswith("1312\n")
     values, found = quantities(run_bin("measure.py", "-", stdin=built.stdout))
     assert found["state"]["repeat"] == [2, 2, 4]
