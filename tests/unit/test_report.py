@@ -54,7 +54,7 @@ def test_sentence_without_hops():
     assert said == (
         "16 ions x 25 ps = 0.40 ion ns; 0 hops; D_c < 5.0e-6 cm2/s (95 %). "
         "The paper's 7.3e-6 would give 4.4 hops here (chance of none: 1.3 %). "
-        "For more: PROFILE=standard (about an hour)."
+        "For more: PROFILE=standard (hours on two cores)."
     )
 
 

@@ -13,7 +13,7 @@ from dpchannel.statepoint import StatePoint
 # what to run next, and what it takes; the names are those of inputs/profiles
 _NEXT_PROFILE = {
     "toy": "quick (ten minutes)",
-    "quick": "standard (about an hour)",
+    "quick": "standard (hours on two cores)",
     "standard": "paper (on GPUs)",
 }
 
