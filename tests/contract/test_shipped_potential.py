@@ -1,0 +1,90 @@
+"""One potential, three routes: the shipped files give the same numbers in Python and in LAMMPS."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from numpy.testing import assert_allclose
+
+from dpchannel.md.single_point import single_point
+from dpchannel.potential.calculator import calculator
+from dpchannel.results import project_root, sha256
+from dpchannel.settings import SystemSettings, load
+from dpchannel.structures.cells import build
+
+INPUTS = project_root() / "inputs"
+FOLDER = INPUTS / "potentials" / "pb10po46o"
+PRECISE, FAST = FOLDER / "model.pb", FOLDER / "model-compressed.pb"
+
+
+@pytest.fixture(scope="module")
+def system() -> SystemSettings:
+    return load(SystemSettings, INPUTS / "pb10po46o.toml")
+
+
+@pytest.fixture(scope="module")
+def atoms(system: SystemSettings) -> Atoms:
+    """82 atoms off their sites, so that there are forces of about 1 eV/A."""
+    crystal = build(system, INPUTS, cell="orthohexagonal")
+    crystal.rattle(0.05, seed=2023)
+    return crystal
+
+
+@pytest.fixture(scope="module")
+def precise(system: SystemSettings) -> Calculator:
+    return calculator(PRECISE, system.system.elements)
+
+
+@pytest.fixture(scope="module")
+def forces(atoms: Atoms, precise: Calculator) -> np.ndarray:
+    atoms.calc = precise
+    return atoms.get_forces()
+
+
+def test_card_names_the_files_that_are_shipped():
+    card = tomllib.loads((FOLDER / "card.toml").read_text())
+    for name, entry in card["files"].items():
+        assert sha256(FOLDER / name) == entry["sha256"]
+
+
+def test_compressed_forces_are_those_of_the_network(atoms, forces, system):
+    fast = atoms.copy()
+    fast.calc = calculator(FAST, system.system.elements)
+    # the tabulation error; measured below 1e-9 eV/A, demanded below the noise of any use
+    assert np.abs(fast.get_forces() - forces).max() < 1e-4
+
+
+@pytest.mark.parametrize("path", [PRECISE, FAST], ids=["network", "compressed"])
+def test_lammps_and_python_agree(atoms, forces, system, path: Path, tmp_path: Path):
+    energy, found = single_point(tmp_path, atoms, elements=system.system.elements, potential=path)
+    # both are float64; only the order of summation differs
+    assert np.abs(found - forces).max() < 1e-6
+    assert_allclose(energy, atoms.get_potential_energy(), rtol=1e-9)
+
+
+def test_the_order_of_types_does_not_matter(atoms, forces, system, tmp_path: Path):
+    turned = system.system.elements[::-1]
+    energy, found = single_point(tmp_path, atoms, elements=turned, potential=FAST)
+    assert np.abs(found - forces).max() < 1e-6
+    assert_allclose(energy, atoms.get_potential_energy(), rtol=1e-9)
+
+
+def test_virial_is_minus_the_slope_of_energy_by_strain(atoms, precise):
+    atoms.calc = precise
+    virial_eV = -atoms.get_stress(voigt=False) * atoms.get_volume()
+    for i, j in ((0, 0), (2, 2), (0, 2)):
+        energies = []
+        for step in (1e-4, -1e-4):
+            strain = np.eye(3)
+            strain[i, j] += step / 2
+            strain[j, i] += step / 2
+            strained = atoms.copy()
+            strained.set_cell(atoms.cell[:] @ strain, scale_atoms=True)
+            strained.calc = precise
+            energies.append(strained.get_potential_energy())
+        slope = (energies[0] - energies[1]) / 2e-4
+        # second-order differences of a smooth energy: step^2 of about 1e3 eV
+        assert_allclose(-slope, virial_eV[i, j], atol=1e-3)
