@@ -144,7 +144,11 @@ def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
     content = tomllib.loads(ship(trained, out).read_text())
     assert content["model"]["elements"] == ["Pb", "P", "O"]
     assert content["model"]["precision"] == "float64"
-    assert content["range"] == {"temperature_K": [0.0, 1800.0], "pressure_GPa": [-1.0, 8.0]}
+    assert content["range"] == {
+        "temperature_K": [0.0, 1800.0],
+        "pressure_GPa": [-1.0, 8.0],
+        "confirmed_by_data": True,
+    }
     assert content["errors"]["hop"]["energy_mae_meV_per_atom"] == pytest.approx(5.0)
     assert content["errors"]["all"]["frames"] == 4
     assert content["compression"]["max_force_difference_eV_per_A"] == pytest.approx(3e-7)
@@ -159,6 +163,13 @@ def test_a_range_beyond_the_data_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match="temperature_K"):
         ship(trained, tmp_path / "shipped", wide)
     assert not (tmp_path / "shipped").exists()
+
+
+def test_data_without_temperatures_cannot_confirm_the_range(trained, tmp_path):
+    origin = json.loads((trained[1] / "origin.json").read_text()) | {"temperature_K": None}
+    (trained[1] / "origin.json").write_text(json.dumps(origin))
+    content = tomllib.loads(ship(trained, tmp_path / "shipped").read_text())
+    assert content["range"]["confirmed_by_data"] is False
 
 
 def test_a_test_of_another_model_is_refused(trained, tmp_path):

@@ -49,6 +49,12 @@ def test_without_a_card_the_range_is_unknown(potential):
     assert not check.ok and "range unknown" in check.text
 
 
+def test_a_range_that_the_data_cannot_confirm_is_marked(potential):
+    potential.with_name("card.toml").write_text(CARD + "confirmed_by_data = false\n")
+    check = check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+    assert not check.ok and "not seen" in check.text
+
+
 @pytest.mark.parametrize("text", ["", "[model", "[model]\nelements = 3\n", CARD.replace("10,", "")])
 def test_a_damaged_card_is_named(text, potential):
     potential.with_name("card.toml").write_text(text)

@@ -46,6 +46,9 @@ def check_limits(
         for key, (low, high) in limits.items()
         if not low <= state[key] <= high
     ]
+    if not outside and not content["range"].get("confirmed_by_data", True):
+        text = f"{potential.name}: its training data state no temperature or pressure"
+        return Check(_NAME, False, f"{text}, so its card's range is only meant, not seen")
     if not outside:
         return Check(_NAME, True, f"{potential.name} was trained around this state")
     text = "outside what the potential saw: " + ", ".join(outside)

@@ -49,6 +49,9 @@ def ship(
     ------
     InputError
         A file is missing, the test was of another model, or `span` exceeds what the data saw.
+
+    Frames that state no temperature or pressure, such as rattled crystals, cannot confirm `span`:
+    the card then says so in `range.confirmed_by_data`.
     """
     origin, settings = _json(dataset / "origin.json"), read_input(work)
     for name in (MODEL, COMPRESSED):
@@ -57,12 +60,13 @@ def ship(
     tested = (test.provenance.get("potential") or {}).get("sha256")
     if tested != sha256(work / MODEL):
         raise InputError(f"{work / MODEL}: the test result is of another potential. Test this one.")
-    _check_span(span, origin, dataset)
+    confirmed = _check_span(span, origin, dataset)
     out.mkdir(parents=True, exist_ok=True)
     for name in (MODEL, COMPRESSED):
         with replacing(out / name) as aside:
             shutil.copyfile(work / name, aside)
     content = _content(origin, settings, test, span, max_force_difference)
+    content["range"]["confirmed_by_data"] = confirmed
     content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
     content["data"]["origin_sha256"] = sha256(dataset / "origin.json")
     with replacing(out / "card.toml") as aside:
@@ -128,14 +132,19 @@ def _errors(test: Result) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _check_span(span: RangeSettings, origin: dict[str, Any], dataset: Path) -> None:
+def _check_span(span: RangeSettings, origin: dict[str, Any], dataset: Path) -> bool:
+    """Whether the data states temperatures and pressures; beyond those, `span` is refused."""
+    confirmed = True
     for name in ("temperature_K", "pressure_GPa"):
         stated, seen = getattr(span, name), origin.get(name)
-        if seen is None or stated[1] > seen[1]:
+        if seen is None:
+            confirmed = False
+        elif stated[1] > seen[1]:
             raise InputError(
                 f"{dataset}: range.{name} = {list(stated)} in the settings, but the frames' own "
                 f"span is {seen}. Add frames up to there, or state less."
             )
+    return confirmed
 
 
 def _json(path: Path) -> dict[str, Any]:
