@@ -2,7 +2,7 @@
 
 import pytest
 
-from dpchannel.errors import PotentialError
+from dpchannel.errors import EngineMissing, PotentialError
 from dpchannel.potential.calculator import calculator, check_potential, potential_file
 
 ELEMENTS = ("Pb", "P", "O")
@@ -31,8 +31,14 @@ def test_any_order_of_the_same_elements(tmp_path, type_map):
     assert found == tuple(type_map.split())
 
 
-@pytest.mark.parametrize("type_map", ["Pb P", "Pb P O H", "Cu P O"])
-def test_other_elements_are_refused(tmp_path, type_map):
+def test_more_elements_do_no_harm(tmp_path):
+    """A potential of many elements serves a system of three; types go by the file's own order."""
+    found = check_potential(graph(tmp_path / "model.pb", "H O P Pb"), ELEMENTS)
+    assert found == ("H", "O", "P", "Pb")
+
+
+@pytest.mark.parametrize("type_map", ["Pb P", "Cu P O"])
+def test_a_missing_element_is_refused(tmp_path, type_map):
     with pytest.raises(PotentialError, match=f"trained for {type_map}, the system has Pb P O"):
         check_potential(graph(tmp_path / "model.pb", type_map), ELEMENTS)
 
@@ -69,3 +75,28 @@ def test_folder_holds_a_precise_and_a_fast_model(tmp_path):
 def test_missing_potential_names_the_remedy(tmp_path):
     with pytest.raises(PotentialError, match="make train"):
         potential_file(tmp_path / "nothing")
+
+
+def test_a_file_of_another_format_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "model.xyz"
+    path.write_text("not a model\n")
+    with pytest.raises(PotentialError, match=r"cannot load it \(Cannot detect the backend"):
+        calculator(path, ELEMENTS)
+    with pytest.raises(
+        PotentialError, match=r"without forces\. Convert it with `dp convert-backend"
+    ):
+        calculator(path.rename(tmp_path / "model.dp"), ELEMENTS)
+
+
+def test_a_damaged_pytorch_model_is_refused_in_one_line(tmp_path):
+    """Without torch, or with one that the wheel was not built for, the engine is missing."""
+    path = tmp_path / "model.pth"
+    path.write_text("not a model\n")
+    with pytest.raises((PotentialError, EngineMissing), match=r"model\.pth: "):
+        calculator(path, ELEMENTS)
+
+
+def test_a_cutoff_that_is_too_short_is_refused(root):
+    shipped = root / "inputs/potentials/pb10po46o/model.pb"
+    with pytest.raises(PotentialError, match=r"sees 6 A far, but neighbours .* up to 6\.5 A"):
+        calculator(shipped, ELEMENTS, reach_A=6.5)

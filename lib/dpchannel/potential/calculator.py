@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ase.calculators.calculator import Calculator
 
@@ -17,6 +18,7 @@ from dpchannel.errors import EngineMissing, PotentialError
 PRECISE = "model.pb"  # float64, uncompressed: lattice, NEB, phonons
 FAST = "model-compressed.pb"  # for molecular dynamics
 
+_NO_FORCES = (".dp", ".yaml", ".yml")  # DeePMD-kit's exchange format, run by numpy
 # A frozen potential holds these; an arbitrary graph, or one cut short, does not
 _NODES = {"model_attr/tmap", "descrpt_attr/rcut", "o_energy", "o_force", "o_virial"}
 
@@ -42,11 +44,11 @@ def potential_file(folder: Path, precise: bool = True) -> Path:
 
 
 def check_potential(path: Path, elements: tuple[str, ...]) -> tuple[str, ...]:
-    """Type map of a frozen potential, after checking that it is whole and fits the elements.
+    """Type map of a frozen TensorFlow potential (.pb), read without TensorFlow.
 
     Raises
     ------
-    PotentialError          missing, truncated or foreign file, or a type map of other elements
+    PotentialError          missing, truncated or foreign file, or without one of the elements
     """
     path = potential_file(path)
     nodes = _graph_nodes(path)
@@ -56,36 +58,71 @@ def check_potential(path: Path, elements: tuple[str, ...]) -> tuple[str, ...]:
             " Freeze one with `dp freeze`."
         )
     type_map = tuple(nodes["model_attr/tmap"].decode().split())
-    if set(type_map) != set(elements):
-        raise PotentialError(
-            f"{path}: trained for {' '.join(type_map)}, the system has {' '.join(elements)}."
-            " Use the potential of this system."
-        )
+    _check_elements(path, type_map, elements)
     return type_map
 
 
-def calculator(potential: Path, elements: tuple[str, ...]) -> Calculator:
-    """ASE calculator (energy, forces, stress) of a frozen deep potential.
+def calculator(potential: Path, elements: tuple[str, ...], reach_A: float = 0.0) -> Calculator:
+    """ASE calculator (energy, forces, stress) of a frozen deep potential of any backend.
 
     Parameters
     ----------
-    potential : Path        a .pb file, or a folder with one
-    elements : symbols      of the system; the potential may list them in another order
+    potential : Path        a model file (.pb, .pth ...), compressed or not, or a folder with one
+    elements : symbols      of the system; the potential may list them in another order, and know
+                            more of them
+    reach_A : A             the cutoff must not be shorter
 
     Raises
     ------
-    PotentialError          the file is missing, damaged or foreign, or of other elements
-    EngineMissing           DeePMD-kit is not installed
+    PotentialError          the file is missing, damaged or foreign, lacks an element, or does not
+                            see far enough
+    EngineMissing           DeePMD-kit, or the backend of this file, is not installed
     """
     path = potential_file(potential)
-    type_map = check_potential(path, elements)
+    if path.suffix in _NO_FORCES:
+        raise PotentialError(
+            f"{path}: a model in this format gives energies without forces. Convert it with"
+            f" `dp convert-backend {path.name} model.pb`."
+        )
+    if path.suffix == ".pb":  # quick, and says more than TensorFlow does
+        check_potential(path, elements)
+    # the order of types comes from the file itself, never from the caller
+    model = _load(path)
+    _check_elements(path, tuple(model.dp.get_type_map()), elements)
+    if (cutoff := float(model.dp.get_rcut())) < reach_A:
+        raise PotentialError(
+            f"{path}: sees {cutoff:g} A far, but neighbours of this system lie up to {reach_A:g} A"
+            " apart. Use a potential with a longer cutoff."
+        )
+    return model
+
+
+def _load(path: Path) -> Any:
     with quiet():
         try:
             from deepmd.calculator import DP
         except ImportError as error:
             raise EngineMissing(f"DeePMD-kit: {error}. Run `make setup`.") from None
-        # the order of types comes from the file itself, never from the caller
-        return DP(str(path), type_dict={element: i for i, element in enumerate(type_map)})
+        try:
+            return DP(str(path))
+        except ImportError as error:
+            raise EngineMissing(f"{path}: its backend is not installed ({error}).") from None
+        except (RuntimeError, ValueError, OSError, KeyError) as error:
+            why = " ".join(str(error).split())
+            if "PyTorch" in why:  # the wheel belongs to one version of it
+                raise EngineMissing(f"{path}: {why[:200]}.") from None
+            raise PotentialError(
+                f"{path}: DeePMD-kit cannot load it ({why[:200]}). Name a frozen model, .pb or"
+                " .pth; one of DeePMD-kit 1 needs `dp convert-from` first."
+            ) from None
+
+
+def _check_elements(path: Path, type_map: tuple[str, ...], elements: tuple[str, ...]) -> None:
+    if not set(elements) <= set(type_map):
+        raise PotentialError(
+            f"{path}: trained for {' '.join(type_map)}, the system has {' '.join(elements)}."
+            " Use the potential of this system."
+        )
 
 
 @contextmanager

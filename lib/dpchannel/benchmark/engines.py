@@ -1,0 +1,140 @@
+"""Whatever gives energy, forces and stress, by name: a deep potential, the teacher, a DFT code."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from dpchannel.errors import EngineFailed, InputError
+from dpchannel.labels.labeler import ENGINES, Labeler, frame_id, labeler
+from dpchannel.labels.mlip import MlipLabeler
+from dpchannel.md import cores as share
+from dpchannel.potential.calculator import calculator, potential_file
+from dpchannel.results import project_root
+from dpchannel.settings import LabelSettings, SystemSettings, load
+
+DP = "dp"
+RESULTS = ("energy", "forces", "stress")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine, not yet loaded; calling it gives its ASE calculator. Can be pickled.
+
+    Parameters
+    ----------
+    name : str              "dp", or an engine of labels
+    system : SystemSettings
+    potential : Path        file of the deep potential; None for other engines
+    inputs : Path           folder with labels.toml
+    work : Path             runs of a DFT code go below it, each in the folder of its frame, and a
+                            finished one is only read
+    """
+
+    name: str
+    system: SystemSettings
+    potential: Path | None
+    inputs: Path
+    work: Path
+
+    def __call__(self) -> Calculator:
+        """Load it.
+
+        Raises
+        ------
+        PotentialError      the potential is missing, damaged, or does not fit the system
+        EngineMissing       what it needs is not installed
+        """
+        if self.potential is not None:
+            elements = self.system.system.elements
+            return calculator(self.potential, elements, reach(self.system))
+        found = labeler(self.name, load(LabelSettings, self.inputs / "labels.toml"))
+        if isinstance(found, MlipLabeler):
+            return found._load()
+        return LabelerCalculator(found, self.work / self.name)
+
+
+def engine(
+    name: str, system: SystemSettings, potential: Path | None, inputs: Path, work: Path
+) -> Engine:
+    """The engine called `name`; for "dp" with `potential`, or with the one the system names.
+
+    Raises
+    ------
+    InputError              no such engine
+    PotentialError          the potential is not there
+    """
+    if name == DP:
+        model = potential_file(potential or inputs / system.system.potential)
+        return Engine(name, system, model, inputs, work)
+    if name not in ENGINES:
+        raise InputError(f"engine {name!r}: use one of {', '.join((DP, *ENGINES))}.")
+    return Engine(name, system, None, inputs, work)
+
+
+def reach(system: SystemSettings) -> float:
+    """How far (A) a potential must see at least: the neighbours that name a species."""
+    rules = (
+        rule
+        for species in system.species
+        for rule in (species.with_neighbour, species.without_neighbour, species.near_channel)
+        if rule is not None
+    )
+    return max((rule.within_A for rule in rules), default=0.0)
+
+
+class LabelerCalculator(Calculator):
+    """A Labeler as an ASE calculator: write, run, read, in a folder for each geometry."""
+
+    implemented_properties: ClassVar[list[str]] = list(RESULTS)
+
+    def __init__(self, engine: Labeler, folder: Path) -> None:
+        super().__init__()
+        self.engine, self.folder = engine, folder
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Any = RESULTS,
+        system_changes: Any = all_changes,
+    ) -> None:
+        """All three results of one geometry; what was run before is read again.
+
+        Raises
+        ------
+        EngineFailed        it failed, did not converge, or left a result out
+        """
+        super().calculate(atoms, properties, system_changes)
+        frame: Any = self.atoms
+        folder = self.folder / frame_id(frame)
+        try:
+            labelled = self.engine.read(folder)
+        except EngineFailed:  # not run yet, or not to the end
+            self.engine.write_inputs(frame, folder)
+            self.engine.run(folder)
+            labelled = self.engine.read(folder)
+        found = labelled.calc.results if labelled.calc is not None else {}
+        if missing := [name for name in RESULTS if name not in found]:
+            raise EngineFailed(f"{folder}: gave no {missing[0]}. See its output there.")
+        if not labelled.info.get("converged", False):
+            raise EngineFailed(f"{folder}: did not converge. See its output there.")
+        self.results = {name: found[name] for name in RESULTS}
+
+
+@contextmanager
+def cores_held(asked: int | None, note: Callable[[str], None]) -> Iterator[int]:
+    """Hold this job's share of the cores, and let the numerical libraries use that many.
+
+    To be entered before an engine is loaded: they read the number once.
+    """
+    granted = share.available_cores(asked)
+    mine = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
+    os.environ.setdefault("OMP_NUM_THREADS", str(mine))
+    tokens = Path(os.environ.get("RUNS") or project_root() / "runs") / ".cores"
+    with share.held(mine, cores=granted, folder=tokens, note=note):
+        yield mine
