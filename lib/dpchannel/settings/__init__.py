@@ -3,6 +3,13 @@
 from dpchannel.settings.base import Strict, load
 from dpchannel.settings.crystal import Neighbour, SystemSettings
 from dpchannel.settings.labels import FramesSettings, GateSettings, LabelSettings, MlipSettings
+from dpchannel.settings.neb import (
+    BandSettings,
+    CaseSettings,
+    NebSettings,
+    RelaxSettings,
+    StateMinima,
+)
 from dpchannel.settings.training import (
     NetworkSettings,
     RangeSettings,
@@ -22,6 +29,8 @@ from dpchannel.settings.verify import (
 )
 
 __all__ = [
+    "BandSettings",
+    "CaseSettings",
     "DiffusionSettings",
     "DriftLimits",
     "FramesSettings",
@@ -30,14 +39,17 @@ __all__ = [
     "LatticeLimits",
     "MDSettings",
     "MlipSettings",
+    "NebSettings",
     "Neighbour",
     "NetworkSettings",
     "PathLimits",
     "PressureLimits",
     "ProfileSettings",
     "RangeSettings",
+    "RelaxSettings",
     "RoutesLimits",
     "StabilityLimits",
+    "StateMinima",
     "StateSettings",
     "Strict",
     "SystemSettings",

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Barrier of a hop of the mobile ion: climbing-image NEB through every intermediate."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+from dpchannel.results import project_root
+
+INPUTS = project_root() / "inputs"
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="result.json; path.extxyz and profile.npz beside it")],
+    case: Annotated[str, typer.Option(help="a case of the settings")] = "slide",
+    pressure: Annotated[str, typer.Option(help="with its unit, such as 4GPa")] = "0GPa",
+    engine: Annotated[str, typer.Option(help="dp, mlip, cp2k or vasp")] = "dp",
+    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    reevaluate: Annotated[
+        Path | None, typer.Option(help="only give the engine's energies on this path.extxyz")
+    ] = None,
+    turning_points: Annotated[
+        bool, typer.Option(help="of that path only minima and highest images")
+    ] = False,
+    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
+    work: Annotated[Path | None, typer.Option(help="finished parts [default: beside OUT]")] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+) -> None:
+    """Relax cell and end points, find the path, print its barriers.
+
+    Started again, it goes on where it stopped; what is finished is kept in the working folder.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"  # every core has a process of its own
+    from dpchannel.benchmark.engines import cores_held
+    from dpchannel.benchmark.engines import engine as engine_called
+    from dpchannel.benchmark.neb_task import Order, find, reevaluated, write
+    from dpchannel.benchmark.workers import workers
+    from dpchannel.settings import NebSettings, SystemSettings, load
+    from dpchannel.units import parse_pressure
+
+    order = Order(
+        load(SystemSettings, system),
+        system.parent,
+        load(NebSettings, settings),
+        case,
+        parse_pressure(pressure),
+        work or out.parent / "work",
+        time.time(),
+    )
+    chosen = engine_called(engine, order.system, potential, system.parent, order.work)
+    with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
+        if reevaluate:
+            found = reevaluated(order, chosen, team, reevaluate, turning_points)
+        else:
+            found = find(order, chosen, team, cli.note)
+    write(found, out)
+    cli.note(found.result.summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,128 @@
+"""Hops of the mobile ion: the states of a case, and the routes from one to the next."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from dpchannel.benchmark.band import Array, Note, beside
+from dpchannel.benchmark.finder import Finder
+from dpchannel.benchmark.route import Route, joined
+from dpchannel.benchmark.workers import Workers
+from dpchannel.errors import InputError
+from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
+from dpchannel.structures.classify import Sites, classify
+
+
+@dataclass(frozen=True, eq=False)
+class Passage:
+    """Hop after hop from the ordered state; `ions` are numbers along the channel."""
+
+    ions: tuple[int, ...]
+    hops: list[Route]
+
+    @property
+    def whole(self) -> Route:
+        return joined(self.hops)
+
+    @property
+    def height(self) -> float:
+        """Highest point above the start, eV."""
+        energies = self.whole.energies
+        return float(energies.max() - energies[0])
+
+
+class Column:
+    """The first channel of a supercell of the relaxed crystal, and its ions."""
+
+    def __init__(self, crystal: Atoms, system: SystemSettings, repeat: tuple[int, int, int]):
+        self.atoms = Atoms(crystal.numbers, crystal.positions, cell=crystal.cell, pbc=True)
+        self.atoms = self.atoms.repeat(repeat)
+        self.sites: Sites = classify(self.atoms, system)
+        self.ions = self.sites.columns[0]
+        axis = self.atoms.cell.array[self.sites.axis_index]
+        self.along = axis / np.linalg.norm(axis)
+        self.step = axis / int((self.sites.ring_column == 0).sum())  # to the next site
+
+    def moved(self, atoms: Atoms, ion: int) -> Atoms:
+        """A copy with one ion a site further up."""
+        atoms = atoms.copy()
+        atoms.positions[self.ions[ion]] += self.step
+        return atoms
+
+    def aside(self, ion: int, off_axis_A: float, seed: int) -> Array:
+        """(n_atom, 3) A: one ion off the axis, in a random direction across it."""
+        across = np.random.default_rng(seed).normal(size=3)
+        across -= (across @ self.along) * self.along
+        shift = np.zeros_like(self.atoms.positions)
+        shift[self.ions[ion]] = off_axis_A * across / np.linalg.norm(across)
+        return shift
+
+    def off_axis(self, atoms: Atoms, ion: int) -> float:
+        """Distance of an ion from the axis of the channel (A), which its rings define."""
+        rings = self.sites.rings[self.sites.ring_column == 0].ravel()
+        drift = (atoms.positions[rings] - self.atoms.positions[rings]).mean(axis=0)
+        home = np.insert(self.sites.column_xy[0], self.sites.axis_index, 0.0)
+        from_axis = atoms.positions[self.ions[ion]] - drift - home @ self.atoms.cell.array
+        from_axis -= (from_axis @ self.along) * self.along
+        scaled = np.linalg.solve(self.atoms.cell.array.T, from_axis)
+        across = (scaled - np.rint(scaled)) @ self.atoms.cell.array
+        return float(np.linalg.norm(across - (across @ self.along) * self.along))
+
+    def height(self, atoms: Atoms, ion: int) -> float:
+        """How far an ion has gone along the channel, in sites."""
+        gone = atoms.positions[self.ions[ion]] - self.atoms.positions[self.ions[ion]]
+        return float(gone @ self.along / np.linalg.norm(self.step))
+
+
+def passages(
+    column: Column,
+    case: CaseSettings,
+    settings: NebSettings,
+    workers: Workers,
+    work: Path,
+    note: Note,
+) -> list[Passage]:
+    """Every sequence of hops of a case; hops that two share are found once.
+
+    Parameters
+    ----------
+    work : Path             of this cell, at this pressure, with this engine
+
+    Raises
+    ------
+    InputError              an ion the channel does not have
+    NotConverged            a state did not come to rest
+    """
+    n_ion = len(column.ions)
+    if (last := max(max(ions) for ions in case.sequences)) >= n_ion:
+        raise InputError(
+            f"ion {last}: the channel of this cell {list(case.repeat)} has {n_ion}, counted from 0."
+            " Change repeat or sequences in inputs/neb.toml."
+        )
+    finder, band = Finder(workers, settings, work, note), settings.band
+    routes: dict[str, Route] = {}
+    found = []
+    for ions in case.sequences:
+        gone: set[int] = set()
+        start = finder.minimum(_label(gone, n_ion), column.atoms.copy)
+        hops = []
+        for ion in ions:
+            before, gone = _label(gone, n_ion), gone | {ion}
+            guess = column.moved(start, ion)
+            # of all images the one that the hop leads to: half a cell up is half a cell down
+            end = beside(guess, finder.minimum(_label(gone, n_ion), guess.copy))
+            name = f"{before}-{_label(gone, n_ion)}"
+            if name not in routes:
+                aside = column.aside(ion, band.off_axis_A, band.seed)
+                routes[name] = finder.route(name, start, end, aside)
+            hops.append(routes[name])
+            start = hops[-1].images[-1]
+        found.append(Passage(ions, hops))
+    return found
+
+
+def _label(gone: set[int], n_ion: int) -> str:
+    """`0100`: which ions are a site further up."""
+    return "".join("1" if ion in gone else "0" for ion in range(n_ion))

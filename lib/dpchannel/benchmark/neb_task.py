@@ -1,0 +1,173 @@
+"""From settings and an engine to the three files of a barrier: result, path, profile."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from dpchannel.benchmark.band import Note
+from dpchannel.benchmark.engines import Engine
+from dpchannel.benchmark.hopping import Column, passages
+from dpchannel.benchmark.neb import evaluated, images_of, lowest, profile_of, result_of
+from dpchannel.benchmark.route import read_images, write_images
+from dpchannel.benchmark.workers import Workers
+from dpchannel.errors import InputError
+from dpchannel.results import Result, provenance, relative, replacing, sha256
+from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
+from dpchannel.structures.cells import load_structure
+from dpchannel.structures.relax import relax
+from dpchannel.units import pressure_label
+
+PATH, PROFILE = "path.extxyz", "profile.npz"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for, and where the work is done.
+
+    inputs : Path           folder with the system's structure
+    started : s             time.time() at the start
+    """
+
+    system: SystemSettings
+    inputs: Path
+    settings: NebSettings
+    case_name: str
+    pressure_GPa: float
+    work: Path
+    started: float
+
+    @property
+    def case(self) -> CaseSettings:
+        """Settings of the case.
+
+        Raises
+        ------
+        InputError          there is no such case
+        """
+        if self.case_name not in self.settings.case:
+            known = ", ".join(self.settings.case)
+            raise InputError(f"case {self.case_name!r}: use one of {known} (inputs/neb.toml).")
+        return self.settings.case[self.case_name]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A result, and the images it was read from."""
+
+    result: Result
+    images: list[Atoms]
+
+
+def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
+    """Relax the cell, find the routes of the case, and measure the lowest passage.
+
+    Raises
+    ------
+    InputError              no such case, or one that does not fit the crystal
+    NotConverged            the cell or a state did not come to rest
+    """
+    case, label = order.case, pressure_label(order.pressure_GPa)
+    work = order.work / _key(order, engine)
+    column = Column(_crystal(order, workers, work, note), order.system, case.repeat)
+    size = "x".join(map(str, case.repeat))  # cases of one cell share their hops
+    found = passages(column, case, order.settings, workers, work / size, note)
+    info = {
+        "system": order.system.system.name,
+        "case": order.case_name,
+        "about": case.about,
+        "engine": engine.name,
+        "pressure_GPa": order.pressure_GPa,
+        "repeat": np.array(case.repeat),
+        # with every ion of the channel a site further up the crystal is ordered again
+        "ordered_end": len(case.sequences[0]) == len(column.ions)
+        and len(column.sites.columns) == 1,
+    }
+    images = images_of(lowest(found), column, info)
+    method = (
+        f"CI-NEB, improved tangent, {order.settings.band.images} images a segment, {engine.name};"
+        f" enthalpy at fixed cell, that of the ordered crystal at {label}"
+    )
+    result = result_of(profile_of(images), method=method, others=found)
+    return Found(_signed(result, order, engine), images)
+
+
+def reevaluated(
+    order: Order, engine: Engine, workers: Workers, path: Path, turning_points: bool
+) -> Found:
+    """The profile of a stored path with the energies of another engine.
+
+    Raises
+    ------
+    InputError              no path there, or images that are not those of bin/neb.py
+    """
+    stored = read_images(path)
+    profile_of(stored)  # refused before an engine is troubled
+    images = evaluated(stored, workers, turning_points=turning_points)
+    profile = profile_of(images)
+    method = f"single points of {engine.name} on the path of {profile.info['engine']}, not relaxed"
+    result = result_of(profile, method=method, engine=engine.name)
+    result.files[relative(path)] = sha256(path)
+    return Found(_signed(result, order, engine), images)
+
+
+def write(found: Found, out: Path) -> None:
+    """Write path and profile, then the result that names them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_images(out.parent / PATH, found.images)
+    with replacing(out.parent / PROFILE) as aside:
+        np.savez(aside, allow_pickle=False, **profile_of(found.images).arrays())
+    for name in (PATH, PROFILE):
+        found.result.files[relative(out.parent / name)] = sha256(out.parent / name)
+    found.result.write(out)
+
+
+def _crystal(order: Order, workers: Workers, work: Path, note: Note) -> Atoms:
+    """The crystal's cell relaxed at the pressure; kept."""
+    path, limits = work / "crystal.extxyz", order.settings.cell
+    if not path.exists():
+        start = load_structure(order.system, order.inputs)
+        relaxed = relax(
+            start,
+            workers.calculator,
+            pressure_GPa=order.pressure_GPa,
+            fmax_eV_per_A=limits.fmax_eV_per_A,
+            max_steps=limits.max_steps,
+            note=note,
+        )
+        write_images(path, [relaxed])
+    return read_images(path)[0]
+
+
+def _key(order: Order, engine: Engine) -> str:
+    """Stands for everything a path depends on; how many steps are allowed is not among it."""
+    chosen: dict[str, Any] = order.settings.model_dump(mode="json", exclude={"case"})
+    for part in chosen.values():
+        part.pop("max_steps")
+    inputs = {
+        "settings": chosen,
+        "system": order.system.model_dump(mode="json"),
+        "structure": sha256(order.inputs / order.system.system.structure),
+        "engine": engine.name,
+        "potential": engine.potential and sha256(engine.potential),
+        "pressure_GPa": order.pressure_GPa,
+    }
+    text = json.dumps(inputs, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _signed(result: Result, order: Order, engine: Engine) -> Result:
+    settings = order.settings.model_dump(mode="json", exclude={"case"})
+    settings["case"] = order.case.model_dump(mode="json")
+    result.provenance |= provenance(
+        settings=settings,
+        potential=engine.potential,
+        seed=order.settings.band.seed,
+        started=order.started,
+    )
+    result.state["compound"] = order.system.system.title
+    return result
