@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -91,10 +91,9 @@ def reach(system: SystemSettings) -> float:
 class LabelerCalculator(Calculator):
     """A Labeler as an ASE calculator: write, run, read, in a folder for each geometry."""
 
-    implemented_properties: ClassVar[list[str]] = list(RESULTS)
-
     def __init__(self, engine: Labeler, folder: Path) -> None:
         super().__init__()
+        self.implemented_properties = list(RESULTS)
         self.engine, self.folder = engine, folder
 
     def calculate(

@@ -24,6 +24,7 @@ def relax(
     calculator: Calculator,
     *,
     pressure_GPa: float = 0.0,
+    fixed_cell: bool = False,
     fmax_eV_per_A: float = 1e-3,
     max_steps: int = 500,
     note: Callable[[str], None] = lambda message: None,
@@ -33,6 +34,7 @@ def relax(
     Parameters
     ----------
     pressure_GPa : GPa      hydrostatic
+    fixed_cell : bool       move the atoms alone: the energy is minimised
     fmax_eV_per_A : eV/A    largest residual force, the cell's generalised forces included
     note : callable         told about progress, a line at a time
 
@@ -52,7 +54,9 @@ def relax(
         raise InputError(f"fmax {fmax_eV_per_A} eV/A, {max_steps} steps: both must be positive.")
     atoms = atoms.copy()
     atoms.calc = calculator
-    cell: Any = FrechetCellFilter(atoms, scalar_pressure=pressure_GPa * gpa_in_ev_per_a3())
+    cell: Any = atoms
+    if not fixed_cell:
+        cell = FrechetCellFilter(atoms, scalar_pressure=pressure_GPa * gpa_in_ev_per_a3())
     search = LBFGS(cell, logfile=os.devnull, alpha=_CURVATURE)
 
     def residual() -> float:
