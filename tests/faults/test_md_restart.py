@@ -31,7 +31,7 @@ PROFILE = ProfileSettings(
     produce_ps=4.8,
     mobile_every_fs=20,
     frame_every_fs=100,
-    restart_every_fs=150,
+    restart_every_fs=200,
 )
 FLUID = "pair_style lj/cut 7.0\npair_coeff * * 0.02 2.4\n"
 THIS = Path(__file__)
@@ -193,6 +193,7 @@ def test_lengths_that_do_not_fit_are_refused(tmp_path):
     for update, key in (
         ({"equilibrate_ps": 0.13}, "equilibrate_ps: 0.13 ps is no multiple of mobile_every_fs"),
         ({"mobile_every_fs": 2.5}, "mobile_every_fs: 2.5 fs is no multiple of timestep_fs"),
+        ({"restart_every_fs": 150}, "restart_every_fs: 150 fs is no multiple of frame_every_fs"),
         ({"produce_ps": 0.21}, "produce_ps: 0.21 ps is no multiple of mobile_every_fs"),
     ):
         with pytest.raises(InputError, match=key):

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
-from dpchannel.physics.transport import analyse_diffusion, chance_of_none, expected_hops
+from dpchannel.physics.transport import analyse_diffusion, expected_hops
 from dpchannel.results import Result
 from dpchannel.settings import DiffusionSettings, load
 
@@ -148,4 +148,3 @@ def test_too_few_frames_are_refused():
 def test_hops_the_paper_would_give():
     """D = 7.3e-6 cm2/s with hops of 3.74 A is 10.4 hops per ion ns; 4.4 leave 1.2 % for none."""
     assert_allclose(expected_hops(7.3e-6, 3.74, 1.0), 10.44, rtol=1e-3)
-    assert_allclose(chance_of_none(4.4), 0.0123, rtol=1e-2)

@@ -53,6 +53,12 @@ class Plan:
                     f"{every * fs:g}. Frames would not be evenly spaced from the start."
                 )
         restart = steps("restart_every_fs", profile.restart_every_fs)
+        for every_name, every in (("mobile_every_fs", mobile), ("frame_every_fs", frame)):
+            if restart % every:  # else a frame torn by a kill could lie before the restart
+                raise InputError(
+                    f"restart_every_fs: {restart * fs:g} is no multiple of {every_name} = "
+                    f"{every * fs:g}."
+                )
         return cls(fs / 1000, equilibrate, equilibrate + produce, mobile, frame, restart)
 
     def production(self, every: int) -> NDArray[np.int64]:

@@ -73,7 +73,7 @@ def read_stream(
     if n < len(steps):
         raise TrajectoryError(
             f"{folder}/{kind}.*.bin: {n} of {len(steps)} frames, step {steps[n]} is the first that "
-            "is missing. Start the run again: it continues."
+            "is missing. Remove {folder} and start the run again."
         )
     return Stream(steps, plan.time_ps(steps), scaled, cells, index)
 
@@ -97,7 +97,7 @@ def read_samples(
     if missing := [int(step) for step in steps if step not in table]:
         raise TrajectoryError(
             f"{folder}/samples.*.txt: {len(missing)} of {len(steps)} samples are missing, "
-            f"the first at step {missing[0]}. Start the run again: it continues."
+            f"the first at step {missing[0]}. Remove {folder} and start the run again."
         )
     values = np.array([table[int(step)] for step in steps])
     if not np.isfinite(values).all():

@@ -110,11 +110,6 @@ def expected_hops(D_cm2_s: float, d_A: float, ion_ns: float) -> float:
     return per_ps * 1000 * ion_ns
 
 
-def chance_of_none(expected: float) -> float:
-    """Probability that independent hops, `expected` on average, all fail to appear."""
-    return float(np.exp(-expected))
-
-
 def _by_direction(channel_msd: Array, axis: int) -> dict[str, Array]:
     """(n_lag, n_channel) A^2 for c, ab and 3d."""
     along, total = channel_msd[:, :, axis], channel_msd.sum(axis=2)
@@ -196,33 +191,28 @@ def _hop_quantities(
     upper = garwood(count.n, 2 * settings.confidence - 1)[1] / ion_ns
     few = count.n < settings.min_hops or len(columns) < settings.min_channels
     method = f"{count.n} hops in {ion_ns:.3g} ion ns; Poisson (Garwood)"
-    error = np.sqrt(count.n) or None  # no hop: the interval says it all
-    rate = Quantity(
-        upper if few else count.n / ion_ns,
-        "1/ns",
-        None if few or error is None else error / ion_ns,
-        (0.0, upper) if few else (low / ion_ns, high / ion_ns),
-        count.n,
-        len(columns),
-        method,
-        "upper_bound" if few else "estimate",
-    )
-    ends = count.interval(settings.confidence)
-    D_hops = Quantity(
-        count.diffusivity(count.n) * A2_PER_PS_IN_CM2_PER_S,
-        "cm2/s",
-        None if error is None else count.diffusivity(error) * A2_PER_PS_IN_CM2_PER_S,
-        (ends[0] * A2_PER_PS_IN_CM2_PER_S, ends[1] * A2_PER_PS_IN_CM2_PER_S),
-        count.n,
-        len(columns),
-        f"rate x length^2 / 2; {method}",
-    )
+    error = None if few else np.sqrt(count.n)
+    value, ends = (upper, (0.0, upper)) if few else (count.n / ion_ns, (low / ion_ns, high / ion_ns))
+
+    def scaled(factor: float, unit: str, how: str = "") -> Quantity:
+        return Quantity(
+            value * factor,
+            unit,
+            None if error is None else error / ion_ns * factor,
+            (ends[0] * factor, ends[1] * factor),
+            count.n,
+            len(columns),
+            how + method,
+            "upper_bound" if few else "estimate",
+        )
+
+    per_rate = count.diffusivity(1.0) * ion_ns * A2_PER_PS_IN_CM2_PER_S
     n_ion = sum(len(column) for column in columns)
     return {
         "n_hops": Quantity(count.n, "", ci95=(low, high), method="Poisson (Garwood)"),
         "ion_ns": Quantity(ion_ns, "ns", n=n_ion, n_independent=len(columns)),
-        "hop_rate": rate,
-        "D_c_hops": D_hops,
+        "hop_rate": scaled(1.0, "1/ns"),
+        "D_c_hops": scaled(per_rate, "cm2/s", "rate x length^2 / 2; "),
         "n_channels": Quantity(len(columns), ""),
         "ions_per_channel": Quantity(n_ion / len(columns), ""),
     }
