@@ -143,6 +143,37 @@ verify: $(VERIFIED)/result.json ## POTENTIAL against its teacher: lattice, press
 $(VERIFIED)/result.json: $(VERIFY_KEY) | $(VENV)
 	@$(STEP) $@ bin/verify.py $(POTENTIAL) --reference $(REFERENCE) --system inputs/$(SYSTEM).toml --out $@
 
+# Barriers. ENGINE=mlip ON=dp gives the teacher's energies along the paths found with ON.
+CASE ?= slide hop_1x1x2
+ON   ?=
+NEB  := $(RUNS)/$(SYSTEM)/neb
+NEB_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
+NEB_FINDER := $(or $(ON),$(NEB_ENGINE))
+NEB_DIR    := $(NEB)/$(NEB_ENGINE)$(if $(ON),-on-$(ON))
+ifneq ($(filter neb $(NEB)/%,$(MAKECMDGOALS)),)
+  NEB_P := $(if $(filter file,$(origin P)),0GPa 4GPa,$(P))
+  NEB_P := $(patsubst %/T0K,%,$(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(NEB_P)) --temperature=0K))
+  ifeq ($(NEB_P),)
+    $(error P as above)
+  endif
+  NEB_BYTES := $(wildcard $(addprefix inputs/,neb.toml $(SYSTEM).toml labels.toml structures/*.vasp) $(POTENTIAL:/=)/model.pb $(filter %.pb %.pth,$(POTENTIAL)))
+  NEB_KEY   := $(NEB)/.inputs-$(firstword $(shell cat $(NEB_BYTES) | cksum))
+  $(shell test -e $(NEB_KEY) || { mkdir -p $(NEB) && rm -f $(NEB)/.inputs-* && touch $(NEB_KEY); })
+endif
+NEB_RESULTS := $(foreach p,$(NEB_P),$(foreach c,$(CASE),$(NEB_DIR)/$(p)/$(c)/result.json))
+
+neb: $(NEB_RESULTS) $(NEB_RESULTS:result.json=profile.png) ## Barriers of the hop: CASE="slide next_1x1x4" P="0GPa 4GPa"; ENGINE=mlip ON=dp: the teacher on those paths
+	@$(foreach file,$(NEB_RESULTS),echo 'up to date: $(file)';)
+
+$(NEB)/$(NEB_FINDER)/%/result.json: $(NEB_KEY) | $(VENV)
+	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
+
+$(NEB)/$(NEB_ENGINE)-on-$(ON)/%/result.json: $(NEB)/$(NEB_FINDER)/%/result.json | $(VENV)
+	@$(STEP) $@ bin/neb.py --reevaluate $(<D)/path.extxyz --engine $(NEB_ENGINE) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
+
+$(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_neb.py $< --out $@ --out $(@D)/profile.pdf
+
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
 	@echo 'ready: $(PY)'
@@ -179,4 +210,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb
-.PHONY: always structure diffusion labels train verify setup setup-mlip doctor status lint test test-slow clean help
+.PHONY: always structure diffusion labels train verify neb setup setup-mlip doctor status lint test test-slow clean help

@@ -9,12 +9,11 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 from ase.mep import NEB, idpp_interpolate
-from ase.optimize import FIRE, LBFGS
+from ase.optimize import FIRE
 from numpy.typing import NDArray
 
 from dpchannel.benchmark.workers import Workers
-from dpchannel.errors import NotConverged
-from dpchannel.settings import BandSettings, StateMinima
+from dpchannel.settings import BandSettings
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
@@ -60,26 +59,6 @@ class _Band(NEB):
 
 def _known(atoms: Atoms) -> bool:
     return atoms.calc is not None and not atoms.calc.check_state(atoms)
-
-
-def minimum(atoms: Atoms, workers: Workers, limits: StateMinima) -> Atoms:
-    """The nearest minimum in the same cell, with its energy and forces.
-
-    Raises
-    ------
-    NotConverged            the steps were not enough
-    """
-    atoms = atoms.copy()
-    atoms.calc = workers.calculator
-    search = LBFGS(atoms, logfile=os.devnull)
-    if not search.run(fmax=limits.fmax_eV_per_A, steps=limits.max_steps):
-        raise NotConverged(
-            f"end point: largest force {np.linalg.norm(atoms.get_forces(), axis=1).max():.2e} eV/A"
-            f" after {limits.max_steps} steps (wanted {limits.fmax_eV_per_A:g}). Raise"
-            " states.max_steps in inputs/neb.toml."
-        )
-    workers.evaluate([atoms])
-    return atoms
 
 
 def beside(atoms: Atoms, other: Atoms) -> Atoms:

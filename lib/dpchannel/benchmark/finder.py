@@ -13,13 +13,13 @@ from dpchannel.benchmark.band import (
     dips,
     distance,
     first_guess,
-    minimum,
     resampled,
     settle,
 )
 from dpchannel.benchmark.route import Route, read_images, read_segment, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.settings import NebSettings
+from dpchannel.structures.relax import relax
 
 
 class Finder:
@@ -40,10 +40,17 @@ class Finder:
         ------
         NotConverged            the steps were not enough
         """
-        path = self.work / f"{name}.extxyz"
+        path, limits = self.work / f"{name}.extxyz", self.settings.states
         if not path.exists():
-            self.note(f"{name}: relaxing")
-            write_images(path, [minimum(guess(), self.workers, self.settings.states)])
+            relaxed = relax(
+                guess(),
+                self.workers.calculator,
+                fixed_cell=True,
+                fmax_eV_per_A=limits.fmax_eV_per_A,
+                max_steps=limits.max_steps,
+                note=lambda text: self.note(f"{name}: {text}"),
+            )
+            write_images(path, [relaxed])
         return read_images(path)[0]
 
     def route(self, name: str, start: Atoms, end: Atoms, aside: Array) -> Route:

@@ -29,8 +29,7 @@ class Passage:
     @property
     def height(self) -> float:
         """Highest point above the start, eV."""
-        energies = self.whole.energies
-        return float(energies.max() - energies[0])
+        return self.whole.height
 
 
 class Column:
@@ -115,8 +114,13 @@ def passages(
             end = beside(guess, finder.minimum(_label(gone, n_ion), guess.copy))
             name = f"{before}-{_label(gone, n_ion)}"
             if name not in routes:
-                aside = column.aside(ion, band.off_axis_A, band.seed)
-                routes[name] = finder.route(name, start, end, aside)
+                tries = [
+                    finder.route(
+                        f"{name}.{seed}", start, end, column.aside(ion, band.off_axis_A, seed)
+                    )
+                    for seed in band.seeds
+                ]
+                routes[name] = min(tries, key=lambda route: (not route.converged, route.height))
             hops.append(routes[name])
             start = hops[-1].images[-1]
         found.append(Passage(ions, hops))

@@ -148,6 +148,7 @@ def _key(order: Order, engine: Engine) -> str:
     chosen: dict[str, Any] = order.settings.model_dump(mode="json", exclude={"case"})
     for part in chosen.values():
         part.pop("max_steps")
+    chosen["band"].pop("seeds")  # each route has a name of its own
     inputs = {
         "settings": chosen,
         "system": order.system.model_dump(mode="json"),
@@ -166,7 +167,7 @@ def _signed(result: Result, order: Order, engine: Engine) -> Result:
     result.provenance |= provenance(
         settings=settings,
         potential=engine.potential,
-        seed=order.settings.band.seed,
+        seed=order.settings.band.seeds[0],
         started=order.started,
     )
     result.state["compound"] = order.system.system.title

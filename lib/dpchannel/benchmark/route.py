@@ -33,6 +33,12 @@ class Route:
         return np.array([atoms.get_potential_energy() for atoms in self.images])
 
     @property
+    def height(self) -> float:
+        """Highest point above the start, eV."""
+        energies = self.energies
+        return float(energies.max() - energies[0])
+
+    @property
     def converged(self) -> bool:
         return all(part.converged for part in self.segments)
 

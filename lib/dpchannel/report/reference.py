@@ -22,6 +22,7 @@ class Number(Strict):
     unit: str
     stderr: float | None = None
     state: dict[str, float] = Field(default_factory=dict)
+    case: str = ""  # of a barrier: what hops in which cell; without one, any
     method: str
     where: str
     note: str = ""
@@ -37,6 +38,8 @@ class Reference(Strict):
     def find(self, system: str, quantity: str, state: Mapping[str, Any]) -> Number | None:
         """The first number for this quantity of this system at this state, if there is one."""
         for number in self.all_states(system, quantity):
+            if number.case not in ("", state.get("case")):
+                continue
             if set(number.state) == set(_SAME_STATE) and all(
                 key in state and abs(float(state[key]) - number.state[key]) <= tolerance
                 for key, tolerance in _SAME_STATE.items()
@@ -66,6 +69,19 @@ def paper_diffusion_cm2_per_s(system: str, state: Mapping[str, Any]) -> float | 
     number = paper().find(system, "D_c", state)
     if number is not None and number.unit != "cm2/s":
         raise InputError(f"regression/paper.toml: D_c in {number.unit!r}. Write it in cm2/s.")
+    return number.value if number else None
+
+
+def paper_barrier_eV(system: str, state: Mapping[str, Any]) -> float | None:
+    """The paper's barrier for this case at this pressure, or None.
+
+    Raises
+    ------
+    InputError      the number in regression/paper.toml is not in eV
+    """
+    number = paper().find(system, "barrier_forward", state)
+    if number is not None and number.unit != "eV":
+        raise InputError(f"regression/paper.toml: barrier in {number.unit!r}. Write it in eV.")
     return number.value if number else None
 
 

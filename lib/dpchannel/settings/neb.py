@@ -24,7 +24,7 @@ class BandSettings(Strict):
     images: int = Field(ge=3)
     spring_eV_per_A2: float = Field(gt=0)
     off_axis_A: float = Field(ge=0)
-    seed: int = Field(ge=0)
+    seeds: tuple[int, ...] = Field(min_length=1)
     look_eV_per_A: float = Field(gt=0)
     fmax_eV_per_A: float = Field(gt=0, le=0.05)
     max_steps: int = Field(gt=0)

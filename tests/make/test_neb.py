@@ -1,0 +1,63 @@
+"""`make neb`: which barriers, by which engine, and when they are found again."""
+
+import re
+
+FOLDER = "runs/pb10po46o/neb"
+
+
+def steps(dry_run: str) -> list[str]:
+    """`script target` of every step of a dry run, the folder left out."""
+    found = re.findall(rf"bin/step\.py {FOLDER}/(\S+) bin/(\w+)\.py", dry_run)
+    return [f"{script} {target}" for target, script in found]
+
+
+def test_cases_and_pressures_each_in_one_spelling(project):
+    done = project.make("-n", "neb", "CASE=slide hop_2x2x2", "P=0GPa 40000bar")
+    assert done.code == 0, done.err
+    states = [f"P{p}GPa/{case}" for p in (0, 4) for case in ("slide", "hop_2x2x2")]
+    assert steps(done.out) == [f"neb dp/{state}/result.json" for state in states] + [
+        f"plot_neb dp/{state}/profile.png" for state in states
+    ]
+
+
+def test_the_potential_is_the_engine_unless_another_is_named(project):
+    """ENGINE has a default of its own for labels."""
+    assert "--engine dp" in project.make("-n", "neb").out
+    assert "--engine mlip" in project.make("-n", "neb", "ENGINE=mlip").out
+
+
+def test_another_engine_on_the_same_paths(project):
+    done = project.make("-n", "neb", "CASE=slide", "P=4GPa", "ENGINE=mlip", "ON=dp")
+    assert steps(done.out) == [
+        "neb dp/P4GPa/slide/result.json",
+        "neb mlip-on-dp/P4GPa/slide/result.json",
+        "plot_neb mlip-on-dp/P4GPa/slide/profile.png",
+    ]
+    assert f"--reevaluate {FOLDER}/dp/P4GPa/slide/path.extxyz --engine mlip" in done.out
+
+
+def test_a_pressure_without_unit(project):
+    done = project.make("neb", "P=4")
+    assert done.code != 0
+    assert "pressure '4': not a number with a unit" in done.err.splitlines()[0]
+
+
+def test_an_unknown_case_is_one_line(project):
+    done = project.make("neb", "CASE=none", "P=4GPa")
+    assert done.code != 0
+    assert "case 'none': use one of slide, hop_1x1x2" in done.err
+    assert not (project / f"{FOLDER}/dp/P4GPa/none/result.json").exists()
+
+
+def test_content_decides_not_time_stamps(project):
+    words = ("-n", "neb", "CASE=slide", "P=4GPa")
+    assert project.make(*words).code == 0
+    folder = project / f"{FOLDER}/dp/P4GPa/slide"
+    folder.mkdir(parents=True)
+    for name in ("result.json", "profile.png"):
+        (folder / name).write_text("{}")
+    settings = project / "inputs/neb.toml"
+    settings.touch()
+    assert steps(project.make(*words).out) == []
+    settings.write_text(settings.read_text().replace("images = 7", "images = 9"))
+    assert len(steps(project.make(*words).out)) == 2
