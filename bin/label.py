@@ -18,6 +18,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Labelled extxyz; what is there already is kept.")],
     engine: Annotated[str, typer.Option(help="Engine of the labels.")] = "mlip",
     settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "labels.toml",
+    inputs: Annotated[
+        Path | None, typer.Option(help="Settings of the engine [default: inputs/ENGINE.toml].")
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Working folder [default: OUT.work].")] = None,
     keep: Annotated[bool, typer.Option(help="Keep the working folder of labelled frames.")] = False,
     part: Annotated[str, typer.Option(help="Only every n-th frame, i/n counted from 1.")] = "1/1",
@@ -43,7 +46,7 @@ def main(
     tally = label_queue(
         iread(source, index=f"{int(index) - 1}::{of}", format="extxyz"),
         out,
-        labeler(engine, load(LabelSettings, settings)),
+        labeler(engine, load(LabelSettings, settings), inputs=inputs),
         work or out.with_name(out.name + ".work"),
         keep=keep,
         note=cli.note,

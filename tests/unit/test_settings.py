@@ -7,6 +7,7 @@ import pytest
 
 from dpchannel import settings
 from dpchannel.errors import InputError
+from dpchannel.settings.cp2k import Cp2kSettings
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 SHIPPED = {
@@ -14,6 +15,7 @@ SHIPPED = {
     "md.toml": settings.MDSettings,
     "diffusion.toml": settings.DiffusionSettings,
     "labels.toml": settings.LabelSettings,
+    "cp2k.toml": Cp2kSettings,
     "training.toml": settings.TrainingSettings,
     "verify.toml": settings.VerifySettings,
     **{f"profiles/{p.name}": settings.ProfileSettings for p in (INPUTS / "profiles").glob("*")},

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from dpchannel.errors import InputError
+from dpchannel.results import project_root
+from dpchannel.settings import load
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from dpchannel.settings import LabelSettings
 
-ENGINES = ("mlip",)
+ENGINES = ("mlip", "cp2k")
 
 
 class Labeler(Protocol):
@@ -58,10 +60,24 @@ def frame_id(atoms: Atoms) -> str:
     return digest.hexdigest()[:16]
 
 
-def labeler(engine: str, settings: LabelSettings) -> Labeler:
-    """The engine of that name, set up as inputs/labels.toml says."""
+def labeler(engine: str, settings: LabelSettings, *, inputs: Path | None = None) -> Labeler:
+    """The engine of that name.
+
+    Parameters
+    ----------
+    settings : LabelSettings
+        inputs/labels.toml, which sets up the embedded engine.
+    inputs : Path, optional
+        The file that sets up any other engine [default: inputs/<engine>.toml of the project].
+    """
+    path = inputs or project_root() / "inputs" / f"{engine}.toml"
     if engine == "mlip":
         from dpchannel.labels.mlip import MlipLabeler
 
         return MlipLabeler(settings.mlip)
+    if engine == "cp2k":
+        from dpchannel.labels.cp2k import Cp2kLabeler
+        from dpchannel.settings.cp2k import Cp2kSettings
+
+        return Cp2kLabeler(load(Cp2kSettings, path))
     raise InputError(f"engine {engine!r}: not known here. Engines: {', '.join(ENGINES)}.")

@@ -1,0 +1,162 @@
+"""The input file of one CP2K label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dpchannel.errors import InputError
+from dpchannel.labels.kpoints import mesh
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from dpchannel.settings.cp2k import Cp2kSettings
+
+PROJECT = "label"
+_TEMPLATE = """\
+&GLOBAL
+  PROJECT {project}
+  RUN_TYPE ENERGY_FORCE
+  PRINT_LEVEL MEDIUM
+&END GLOBAL
+&FORCE_EVAL
+  METHOD QUICKSTEP
+  STRESS_TENSOR ANALYTICAL
+  &PRINT
+    &FORCES
+    &END FORCES
+    &STRESS_TENSOR
+    &END STRESS_TENSOR
+  &END PRINT
+  &DFT
+{files}
+    &KPOINTS
+      SCHEME MONKHORST-PACK {mesh}
+    &END KPOINTS
+    &MGRID
+      CUTOFF {cutoff:g}
+      REL_CUTOFF {relative:g}
+      NGRIDS {levels}
+    &END MGRID
+    &QS
+      METHOD GPW
+      EPS_DEFAULT {eps_default:.1E}
+    &END QS
+    &SCF
+      SCF_GUESS {guess}
+      EPS_SCF {eps:.1E}
+      MAX_SCF {max_steps}
+      ADDED_MOS {added}
+      &DIAGONALIZATION
+        ALGORITHM STANDARD
+      &END DIAGONALIZATION
+      &MIXING
+        METHOD BROYDEN_MIXING
+        ALPHA {mixing:g}
+        NBROYDEN {history}
+      &END MIXING{smearing}
+      &PRINT
+        &RESTART
+          BACKUP_COPIES 0
+          ADD_LAST NUMERIC
+          &EACH
+            QS_SCF 1000
+          &END EACH
+        &END RESTART
+      &END PRINT
+    &END SCF
+    &XC
+      &XC_FUNCTIONAL {functional}
+      &END XC_FUNCTIONAL
+      &XC_GRID
+        XC_SMOOTH_RHO {smooth}
+        XC_DERIV {derivative}
+      &END XC_GRID
+    &END XC
+  &END DFT
+  &SUBSYS
+    &CELL
+{cell}
+      PERIODIC XYZ
+    &END CELL
+    &COORD
+{coordinates}
+    &END COORD
+{kinds}
+  &END SUBSYS
+&END FORCE_EVAL
+"""
+_SMEARING = """
+      &SMEAR ON
+        METHOD FERMI_DIRAC
+        ELECTRONIC_TEMPERATURE [K] {kelvin:g}
+      &END SMEAR"""
+_KIND = """\
+    &KIND {symbol}
+      BASIS_SET {basis}
+      POTENTIAL {potential}
+    &END KIND"""
+
+
+def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = None) -> str:
+    """The whole input file.
+
+    Parameters
+    ----------
+    restart : str, optional
+        File with the wave function to start from; without one, from the atoms.
+
+    Raises
+    ------
+    InputError
+        An element has no basis set in the settings, or the cell is not periodic.
+    """
+    if not (atoms.pbc.all() and abs(np.linalg.det(atoms.cell[:])) > 0):
+        raise InputError("a CP2K label needs a cell that is periodic in three directions.")
+    grid, scf = settings.grid, settings.scf
+    smearing = _SMEARING.format(kelvin=scf.smearing_K) if scf.smearing_K else ""
+    return _TEMPLATE.format(
+        project=PROJECT,
+        files=_files(settings, restart),
+        mesh=" ".join(map(str, mesh(atoms.cell[:], settings.kpoint_length_A))),
+        cutoff=grid.cutoff_Ry,
+        relative=grid.relative_cutoff_Ry,
+        levels=grid.levels,
+        eps_default=scf.eps_default,
+        guess="RESTART" if restart else "ATOMIC",
+        eps=scf.eps,
+        max_steps=scf.max_steps,
+        added=scf.added_orbitals,
+        mixing=scf.mixing,
+        history=scf.history,
+        smearing=smearing,
+        functional=settings.functional,
+        smooth=grid.smooth_density,
+        derivative=grid.derivative,
+        cell=_rows(zip("ABC", atoms.cell[:], strict=True)),
+        coordinates=_rows(zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)),
+        kinds="\n".join(_kind(s, settings) for s in dict.fromkeys(atoms.get_chemical_symbols())),
+    )
+
+
+def _files(settings: Cp2kSettings, restart: str | None) -> str:
+    lines = [f"BASIS_SET_FILE_NAME {name}" for name in settings.basis_files]
+    lines.append(f"POTENTIAL_FILE_NAME {settings.potential_file}")
+    if restart:
+        lines.append(f"WFN_RESTART_FILE_NAME {restart}")
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _rows(named: zip[tuple[str, np.ndarray]]) -> str:
+    return "\n".join(f"      {name} {x:.12f} {y:.12f} {z:.12f}" for name, (x, y, z) in named)
+
+
+def _kind(symbol: str, settings: Cp2kSettings) -> str:
+    if symbol not in settings.kinds:
+        raise InputError(
+            f"[kinds] of inputs/cp2k.toml: no basis set and potential for {symbol}. "
+            f"It has {', '.join(settings.kinds)}; add a line."
+        )
+    return _KIND.format(symbol=symbol, **settings.kinds[symbol].model_dump())

@@ -1,0 +1,83 @@
+"""Run a program of a DFT code in a folder: with a log, a time limit, and no orphan left behind."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dpchannel.errors import EngineFailed, EngineMissing
+
+_PATIENCE_S = 10.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def run_program(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    log: str,
+    time_limit_min: float,
+    remedy: str,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run to the end in `folder`; what it prints goes to `log` there. Returns the exit code.
+
+    Without OMP_NUM_THREADS in the environment it gets one thread: more threads than free cores
+    wait for each other.
+
+    Parameters
+    ----------
+    remedy : str
+        What to do when the program is not installed.
+
+    Raises
+    ------
+    EngineMissing
+        No such program.
+    EngineFailed
+        The time limit was reached; the program has been stopped.
+    """
+    if shutil.which(command[0]) is None:
+        raise EngineMissing(f"{command[0]}: no such program on PATH. {remedy}")
+    with open(folder / log, "wb") as stream:
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env={"OMP_NUM_THREADS": "1"} | dict(os.environ) | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        try:
+            return process.wait(60 * time_limit_min)
+        except subprocess.TimeoutExpired:
+            raise EngineFailed(
+                f"{folder / log}: {command[0]} stopped after the {time_limit_min:g} minutes that "
+                "time_limit_min allows. Raise it, or drop the frame."
+            ) from None
+        finally:
+            _stop(process)
+
+
+def _die_with_parent() -> None:
+    """In the child: the program is told to stop when this one is killed, even by SIGKILL."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        os.killpg(process.pid, how)
+        try:
+            process.wait(_PATIENCE_S)
+            return
+        except subprocess.TimeoutExpired:
+            continue

@@ -1,0 +1,66 @@
+"""inputs/cp2k.toml: CP2K as an engine of labels."""
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dpchannel.settings.base import Strict
+
+
+class KindSettings(Strict):
+    """Basis set and pseudopotential of one element, by their names in CP2K's data files."""
+
+    basis: str = Field(min_length=1)
+    potential: str = Field(min_length=1)
+
+
+class ProgramSettings(Strict):
+    """How CP2K is started. Nothing here changes a number."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    data_folder: str
+    time_limit_min: float = Field(gt=0)
+
+
+class GridSettings(Strict):
+    """Real-space grids and the smoothing of the exchange-correlation potential."""
+
+    cutoff_Ry: float = Field(ge=50)
+    relative_cutoff_Ry: float = Field(ge=20)
+    levels: int = Field(ge=1)
+    smooth_density: Literal["NONE", "NN4", "NN10", "NN50", "SPLINE2", "SPLINE3"]
+    derivative: Literal["PW", "SPLINE2", "SPLINE2_SMOOTH", "NN10_SMOOTH", "NN50_SMOOTH"]
+
+
+class ScfSettings(Strict):
+    """Self-consistency by diagonalisation and Broyden mixing."""
+
+    eps: float = Field(gt=0, le=1e-4)
+    eps_default: float = Field(gt=0, le=1e-6)
+    max_steps: int = Field(ge=1)
+    mixing: float = Field(gt=0, le=1)
+    history: int = Field(ge=1)
+    smearing_K: float = Field(ge=0)
+    added_orbitals: int = Field(ge=0)
+    restart_within_A: float = Field(ge=0)
+
+
+class Cp2kSettings(Strict):
+    """Everything a CP2K label depends on."""
+
+    program: ProgramSettings
+    functional: Literal["PBE", "PBESOL", "PADE"]
+    basis_files: tuple[str, ...] = Field(min_length=1)
+    potential_file: str
+    kpoint_length_A: float = Field(ge=0)
+    net_force_eV_per_A: float = Field(gt=0)
+    grid: GridSettings
+    scf: ScfSettings
+    kinds: dict[str, KindSettings] = Field(min_length=1)
+
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits over all that can change a label."""
+        rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": {"restart_within_A"}}
+        text = self.model_dump_json(exclude=rules)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
