@@ -108,27 +108,36 @@ labels: $(LABELS)/dataset/origin.json ## Candidate frames from the crystal, labe
 $(LABELS)/candidates.extxyz: inputs/labels.toml inputs/$(SYSTEM).toml | $(VENV)
 	@$(STEP) $@ bin/frames.py --system inputs/$(SYSTEM).toml --out $@
 
-$(LABELS)/labelled.extxyz: $(LABELS)/candidates.extxyz | $(VENV)
-	@$(STEP) $@ bin/label.py $< --engine $(ENGINE) --threads $(THREADS) --out $@
+# labelled.extxyz grows frame by frame, so only the stamp says that it is complete.
+$(LABELS)/.labelled: $(LABELS)/candidates.extxyz | $(VENV)
+	@$(STEP) $(@D)/labelled.extxyz bin/label.py $< --engine $(ENGINE) --threads $(THREADS) --out $(@D)/labelled.extxyz && touch $@
 
-$(LABELS)/dataset/origin.json: $(LABELS)/labelled.extxyz | $(VENV)
-	@$(STEP) $@ bin/dataset.py $< --system inputs/$(SYSTEM).toml --out $(@D)
+$(LABELS)/dataset/origin.json: $(LABELS)/.labelled | $(VENV)
+	@$(STEP) $@ bin/dataset.py $(LABELS)/labelled.extxyz --system inputs/$(SYSTEM).toml --out $(@D)
 
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
 train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
 	@echo 'up to date: $(TRAINED)/shipped; use it with POTENTIAL=$(TRAINED)/shipped'
 
-$(TRAINED)/model.pb: $(if $(FORCE),always) | $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) $(TRAINED)/model.pb bin/train.py $(DATA) --out $(TRAINED) --network $(NETWORK) --system inputs/$(SYSTEM).toml --threads $(THREADS)
+TRAIN_SLICE := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices/train.json
+ifneq ($(filter train $(TRAINED)/%,$(MAKECMDGOALS)),)
+  ifeq ($(shell $(ANY_PYTHON) bin/slices.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --train=$(call quoted,$(NETWORK)) --data=$(call quoted,$(DATA)) --runs=$(call quoted,$(RUNS)) && echo done),)
+    $(error inputs as above)
+  endif
+endif
 
-$(TRAINED)/result.json: $(TRAINED)/model.pb | $(VENV)
-	@$(STEP) $@ bin/assess.py $(DATA) --potential $< --system inputs/$(SYSTEM).toml --threads $(THREADS) --out $@
+# The compressed model is written last.
+$(TRAINED)/model-compressed.pb: $(if $(FORCE),always) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(TRAIN_SLICE) $@ bin/train.py $(DATA) --out $(TRAINED) --network $(NETWORK) --system inputs/$(SYSTEM).toml --threads $(THREADS)
+
+$(TRAINED)/result.json: $(TRAINED)/model-compressed.pb $(DATA)/origin.json | $(VENV)
+	@$(STEP) $@ bin/assess.py $(DATA) --potential $(@D)/model.pb --system inputs/$(SYSTEM).toml --threads $(THREADS) --out $@
 
 $(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
 
 # What is verified is the content of these files: it is done again when a byte of them changes.
-REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)/reference.extxyz
+REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)-reference.extxyz
 VERIFIED  := $(RUNS)/$(SYSTEM)/verify
 ifneq ($(filter verify $(VERIFIED)/%,$(MAKECMDGOALS)),)
   PAIR  := $(addprefix $(POTENTIAL:/=)/,model.pb model-compressed.pb)
@@ -199,6 +208,15 @@ test: | $(VENV) ## Everything but the slow tests, on two cores: ARGS="-k hops" c
 test-slow: | $(VENV) ## The tests that take minutes each
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m slow --slow $(ARGS)
 
+regression: | $(VENV) ## Every pin that this machine can check: measured anew, or against its evidence
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q regression --every-tier $(ARGS)
+
+repin: | $(VENV) ## Set pins: ID="a.b.c d.e.f" REASON="why" [FROM=result.json]
+	@$(PY) bin/repin.py $(ID) --reason $(call quoted,$(REASON)) $(if $(FROM),--from $(call quoted,$(FROM)))
+
+compare: | $(VENV) ## One table: paper, literature and what was measured here
+	@$(PY) bin/compare.py --runs $(RUNS)/$(SYSTEM)
+
 clean: ## Remove caches; .venv and runs/ stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build lib/*.egg-info
 	@find . -path ./.venv -prune -o -path ./runs -prune -o -name __pycache__ -prune -exec rm -r {} +
@@ -209,5 +227,5 @@ help: ## This list
 	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
-.PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb
-.PHONY: always structure diffusion labels train verify neb setup setup-mlip doctor status lint test test-slow clean help
+.PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb %/model-compressed.pb
+.PHONY: always structure diffusion labels train verify neb setup setup-mlip doctor status lint test test-slow regression repin compare clean help

@@ -20,18 +20,25 @@ def main() -> None:
     parser.add_argument("--system", required=True, help="name of inputs/<system>.toml")
     parser.add_argument("--profile", required=True, help="name of inputs/profiles/<profile>.toml")
     parser.add_argument("--potential", type=Path, help="file that drives MD; without it no md.json")
+    parser.add_argument("--train", metavar="NETWORK", help="only the slice of a training")
+    parser.add_argument("--data", type=Path, help="its data set")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
     given = parser.parse_args()
     try:
-        found = slices.slices(given.system, given.profile, given.potential)
+        if given.train:
+            content = slices.training_slice(given.system, given.train, given.data)
+            found = {"train.json": content}
+        else:
+            found = slices.slices(given.system, given.profile, given.potential)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     profile_dir = given.runs / given.system / given.profile
     for name, content in found.items():
         slices.write_if_changed(profile_dir / "slices" / name, content)
-    for line in slices.stale(profile_dir, found["md.json"]) if "md.json" in found else []:
-        print(f"stale: {line}", file=sys.stderr)
+    for name in found.keys() & slices.MADE_FROM.keys():
+        for line in slices.stale(profile_dir, name, found[name]):
+            print(f"stale: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

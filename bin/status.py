@@ -20,8 +20,10 @@ def main() -> None:
         lines.append(f"{state.name:12}{state.target}  since {state.since}  log: {state.log}")
         if state.name == "failed":
             lines.append(f"{'':12}{state.last_line}")
-    for current in sorted(runs.glob("*/*/slices/md.json")):
-        found = slices.stale(current.parents[1], current.read_text())
+    for current in sorted(runs.glob("*/*/slices/*.json")):
+        if current.name not in slices.MADE_FROM:
+            continue
+        found = slices.stale(current.parents[1], current.name, current.read_text())
         lines += [f"{'stale':12}{line}" for line in found]
     print("\n".join(lines) if lines else f"nothing in {runs} yet: try `make diffusion P=4GPa`")
 

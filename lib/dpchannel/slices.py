@@ -23,7 +23,11 @@ ANALYSIS = (
     "regression/paper.toml",
 )
 ANALYSIS_ROOMS = ("physics", "structures", "report")
-RECORD = ".traj.made_from.json"  # beside a trajectory: the slice it was made from
+# slice -> the products that were made from it, by the record that stands beside each of them
+MADE_FROM = {
+    "md.json": ("*/P*/T*/.traj.made_from.json", "traj.h5"),
+    "train.json": ("potential/.model-compressed.made_from.json", "model-compressed.pb"),
+}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -72,7 +76,6 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
     }
     measured = {"ring": system.get("ring"), "distance": system.get("distance")}
     found = {
-        "structure.json": as_json(structure | measured),
         "diffusion.json": as_json(
             structure | measured | {"diffusion": read_toml(INPUTS / "diffusion.toml")}
         ),
@@ -92,6 +95,29 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
         }
         found["md.json"] = as_json(structure | md)
     return found
+
+
+def training_slice(system_name: str, network: str, data: Path) -> str:
+    """Content of `train.json`: what a training depends on.
+
+    Raises
+    ------
+    InputError              the data set or the network is missing
+    """
+    how = read_toml(INPUTS / "training.toml")
+    networks = how.pop("networks", {})
+    if network not in networks:
+        raise InputError(f"network {network!r}: inputs/training.toml has {', '.join(networks)}.")
+    settings = {key: how.get(key) for key in ("seed", "descriptor", "learning_rate", "loss", "run")}
+    elements = read_toml(INPUTS / f"{system_name}.toml").get("system", {}).get("elements")
+    return as_json(
+        {
+            "training": settings,
+            "network": networks[network],
+            "elements": elements,
+            "data": digest(data / "origin.json"),
+        }
+    )
 
 
 def analysis_files() -> list[Path]:
@@ -128,13 +154,14 @@ def changes(then: Any, now: Any, name: str = "") -> list[str]:
     return [f"{name.lstrip('.')} was {then}, is {now}"]
 
 
-def stale(profile_dir: Path, current: str) -> list[str]:
-    """One line for every finished trajectory of a profile that was made from other inputs."""
+def stale(profile_dir: Path, name: str, current: str) -> list[str]:
+    """One line for every finished product of the slice `name` that was made from other inputs."""
+    records, product_name = MADE_FROM[name]
     lines = []
-    for record in sorted(profile_dir.glob(f"*/P*/T*/{RECORD}")):
-        traj = record.with_name("traj.h5")
-        if ".old-" in record.parent.name or not traj.exists():
+    for record in sorted(profile_dir.glob(records)):
+        product = record.with_name(product_name)
+        if ".old-" in record.parent.name or not product.exists():
             continue
         if found := changes(json.loads(record.read_text()), json.loads(current)):
-            lines.append(f"{shown(traj)}: {'; '.join(found)}. Kept as it is; FORCE=1 redoes it.")
+            lines.append(f"{shown(product)}: {'; '.join(found)}. Kept as it is; FORCE=1 redoes it.")
     return lines

@@ -48,13 +48,13 @@ def changed(inputs, name, old, new):
             "pb10po46o.toml",
             "filled_within_A = 1.4",
             "filled_within_A = 1.5",
-            {"diffusion.json", "structure.json"},
+            {"diffusion.json"},
         ),
         (
             "structures/Pb10P6O25_PBE_Lai2023.vasp",
             "0",
             "1",
-            {"md.json", "diffusion.json", "structure.json"},
+            {"md.json", "diffusion.json"},
         ),
     ],
 )
@@ -83,9 +83,27 @@ def test_stale_runs_are_named_and_others_are_not(tmp_path):
         folder = tmp_path / "diffusion" / "P4GPa" / state
         folder.mkdir(parents=True)
         (folder / "traj.h5").touch()
-        (folder / slices.RECORD).write_text(json.dumps({"seed": made_from}))
-    (line,) = slices.stale(tmp_path, '{"seed": 2}')
+        (folder / ".traj.made_from.json").write_text(json.dumps({"seed": made_from}))
+    (line,) = slices.stale(tmp_path, "md.json", '{"seed": 2}')
     assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
+
+
+def test_a_training_on_other_data_is_stale(inputs, tmp_path):
+    def slice_of(text: str) -> str:
+        (tmp_path / "origin.json").write_text(text)
+        return slices.training_slice("pb10po46o", "toy", tmp_path)
+
+    first, second = slice_of("one data set"), slice_of("another")
+    assert slice_of("one data set") == first
+    folder = tmp_path / "potential"
+    folder.mkdir()
+    (folder / "model-compressed.pb").touch()
+    (folder / ".model-compressed.made_from.json").write_text(first)
+    assert slices.stale(tmp_path, "train.json", first) == []
+    (line,) = slices.stale(tmp_path, "train.json", second)
+    assert "potential/model-compressed.pb: data was" in line
+    with pytest.raises(InputError, match="network 'huge'"):
+        slices.training_slice("pb10po46o", "huge", tmp_path)
 
 
 def test_a_missing_potential_names_the_remedy(inputs):
