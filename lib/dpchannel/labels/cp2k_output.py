@@ -129,7 +129,7 @@ def _complete(path: Path, text: str) -> tuple[datetime, datetime]:
 
 def _time(path: Path, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f")
     except ValueError:
         raise EngineFailed(f"{path}: {text!r} is not a time. Run the frame again.") from None
 
