@@ -15,10 +15,14 @@ from dpchannel.labels.labeler import ENGINES, Labeler, frame_id, labeler
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.md import cores as share
 from dpchannel.potential.calculator import calculator, potential_file
+from dpchannel.potential.reference import read_reference
 from dpchannel.results import project_root
 from dpchannel.settings import LabelSettings, SystemSettings, load
+from dpchannel.structures.io import PIPE
 
 DP = "dp"
+ZERO = "0GPa"
+_STATED_WITHIN_GPa = 0.1  # a wrong sign or unit of the stress is farther off
 RESULTS = ("energy", "forces", "stress")
 
 
@@ -123,6 +127,29 @@ class LabelerCalculator(Calculator):
         if not labelled.info.get("converged", False):
             raise EngineFailed(f"{folder}: did not converge. See its output there.")
         self.results = {name: found[name] for name in RESULTS}
+
+
+def work_folder(out: Path) -> Path:
+    """Where the runs of a DFT code go: beside the results of all tasks, so that they share them."""
+    return Path.cwd() / "labels" if out == PIPE else out.parent.parent / "labels"
+
+
+def files(*paths: Path | None) -> tuple[Path, ...]:
+    """Those of the paths that are files: neither left out nor a pipe."""
+    return tuple(path for path in paths if path is not None and path != PIPE)
+
+
+def teacher(reference: Path | None) -> dict[str, Atoms]:
+    """The teacher's crystal at zero pressure from its reference frames, where there are any.
+
+    Raises
+    ------
+    InputError              a damaged file, or frames that are not those of a reference
+    """
+    if reference is None:
+        return {}
+    relaxed = read_reference(reference, _STATED_WITHIN_GPa).relaxed
+    return {"teacher": relaxed[ZERO]} if ZERO in relaxed else {}
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class EosSettings(Strict):
     strain: tuple[float, float]
     step: float = Field(gt=0)
     window: tuple[float, float]
-    pressures_GPa: tuple[float, ...] = Field(min_length=5)
+    pressures_GPa: tuple[float, ...] = Field(min_length=7)
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     minimum_percent: float = Field(gt=0)
@@ -57,7 +57,8 @@ class EosSettings(Strict):
 class FollowSettings(Strict):
     """The softest modes, frozen in and relaxed."""
 
-    amplitudes_A: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1)
+    amplitude_A: float = Field(gt=0)
+    alternating_A: float = Field(gt=0)
     rattle_A: float = Field(ge=0)
     seed: int = Field(ge=0)
     fmax_eV_per_A: float = Field(gt=0)

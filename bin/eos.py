@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Equation of state with any engine: energy against strain, cell against pressure."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+from dpchannel.results import project_root
+
+INPUTS = project_root() / "inputs"
+
+
+def main(
+    relaxed: Annotated[Path, typer.Argument(help="relaxed.extxyz of bin/lattice.py; - is stdin")],
+    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
+    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
+    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
+) -> None:
+    """Fit V0, B0 and B0' with their errors; eos.npz with the curves lies beside the result."""
+    from dpchannel.benchmark import engines
+    from dpchannel.benchmark.eos import eos
+    from dpchannel.benchmark.outcome import Task, write
+    from dpchannel.settings import SystemSettings, load
+    from dpchannel.settings.benchmark import BenchmarkSettings
+    from dpchannel.structures.io import read_structure
+
+    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).eos
+    chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
+    start = read_structure(relaxed)
+    with engines.cores_held(cores, cli.note) as mine:
+        task = Task("eos", chosen, how, mine, inputs=engines.files(relaxed))
+        found = eos(chosen(), start, crystal, how, cli.note)
+    write(task, found, out)
+    for check in found.checks:
+        cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
+    cli.note(found.summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Table I of the paper with any engine: the relaxed crystal, its lattice and distances."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+from dpchannel.results import project_root
+
+INPUTS = project_root() / "inputs"
+
+
+def main(
+    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
+    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    reference: Annotated[Path | None, typer.Option(help="the teacher's relaxed cells")] = None,
+    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
+    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
+) -> None:
+    """Relax the crystal at zero pressure; relaxed.extxyz lies beside the result."""
+    from dpchannel.benchmark import engines
+    from dpchannel.benchmark.lattice import lattice
+    from dpchannel.benchmark.outcome import Task, write
+    from dpchannel.report.lattice import shown
+    from dpchannel.settings import SystemSettings, load
+    from dpchannel.settings.benchmark import BenchmarkSettings
+    from dpchannel.structures.cells import load_structure
+
+    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).lattice
+    chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
+    published = load_structure(crystal, INPUTS)
+    beside = {"published": published} | engines.teacher(reference)
+    with engines.cores_held(cores, cli.note) as mine:
+        task = Task("lattice", chosen, how, mine, inputs=engines.files(reference))
+        found = lattice(chosen(), published, crystal, how, beside=beside, note=cli.note)
+    result = write(task, found, out)
+    cli.note(shown(result))
+
+
+if __name__ == "__main__":
+    cli.run(main)

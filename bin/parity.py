@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Energies, forces and virials of any engine against labels (Fig. 2a, b of the paper)."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+from dpchannel.results import project_root
+
+INPUTS = project_root() / "inputs"
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="data set, or labelled extxyz")],
+    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
+    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    own_zero: Annotated[
+        bool, typer.Option(help="the labels count energy from another zero: take the mean off")
+    ] = False,
+    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
+    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
+) -> None:
+    """Print MAE, RMSE and R2 on frames trained on and held out; parity.npz holds every pair."""
+    from dpchannel.benchmark import engines
+    from dpchannel.benchmark.outcome import Task, write
+    from dpchannel.benchmark.parity import parity, splits
+    from dpchannel.settings import SystemSettings, load
+    from dpchannel.settings.benchmark import BenchmarkSettings
+
+    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).parity
+    chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
+    frames = splits(data, how.max_frames)
+    with engines.cores_held(cores, cli.note) as mine:
+        origin = data / "origin.json" if data.is_dir() else data
+        task = Task("parity", chosen, how, mine, inputs=engines.files(origin))
+        found = parity(chosen(), frames, own_zero=own_zero, note=cli.note)
+    found.state["frames"] = {split: len(members) for split, members in frames.items()}
+    write(task, found, out)
+    cli.note(found.summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

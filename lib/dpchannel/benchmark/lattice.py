@@ -1,0 +1,139 @@
+"""Table I of the paper: the crystal relaxed at zero pressure, its lattice and distances."""
+
+from collections.abc import Callable
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+from dpchannel.benchmark.outcome import Outcome
+from dpchannel.errors import InputError, NotConverged
+from dpchannel.results import Quantity
+from dpchannel.settings import SystemSettings
+from dpchannel.settings.benchmark import LatticeSettings
+from dpchannel.structures.measure import measure
+from dpchannel.structures.relax import relax
+
+Note = Callable[[str], None]
+Measured = dict[str, tuple[float, str]]
+RELAXED = "relaxed"  # the structure that other benchmarks start from
+_SAME_A = 2e-3  # starts whose lattices agree this well found one minimum
+
+
+def lattice(
+    calculator: Calculator,
+    crystal: Atoms,
+    system: SystemSettings,
+    settings: LatticeSettings,
+    *,
+    beside: dict[str, Atoms],
+    note: Note,
+) -> Outcome:
+    """Relax atoms and cell from several starts and measure the lowest end.
+
+    Parameters
+    ----------
+    calculator : Calculator     float64, uncompressed for a deep potential
+    beside : name -> Atoms      structures of others, measured in the same way
+
+    Returns
+    -------
+    Outcome                 `a b c V energy` and the distances of the system's TOML (V and energy
+                            per formula unit); the same with `_<name>` for every structure of
+                            `beside`; `start_spread`; the structure `relaxed`
+
+    Raises
+    ------
+    NotConverged            a relaxation did not end, or the crystal fell apart in it
+    """
+    ends: list[Atoms] = []
+    found: list[Measured] = []
+    for start in _starts(crystal, settings):
+        note(f"lattice: start {len(ends) + 1} of {settings.starts}")
+        ends.append(_relaxed(start, calculator, settings, note))
+        found.append(_measured(ends[-1], system))
+    lowest = int(np.argmin([atoms.get_potential_energy() for atoms in ends]))
+    best = symmetrised(ends[lowest], calculator, settings, note)
+    outcome = Outcome(
+        state={
+            "pressure_GPa": 0.0,
+            "temperature_K": 0.0,
+            "space_group": space_group(best, settings),
+        },
+        structures={RELAXED: best},
+    )
+    method = f"relaxed to {settings.fmax_eV_per_A:g} eV/A, lowest of {settings.starts} starts"
+    for name, (value, unit) in _measured(best, system).items():
+        outcome.quantities[name] = Quantity(value, unit, n=1, method=method)
+    for source, atoms in beside.items():
+        for name, (value, unit) in measure(atoms, system).items():
+            outcome.quantities[f"{name}_{source}"] = Quantity(value, unit, n=1, method=source)
+    lengths = np.array([[end[name][0] for name in ("a", "b", "c")] for end in found])
+    spread = Quantity(float(np.ptp(lengths, axis=0).max()), "A", n=settings.starts)
+    outcome.add(
+        "start_spread", spread, _SAME_A, "more is a second minimum", "a, b, c of all starts"
+    )
+    a, c, volume = (outcome.quantities[name].value for name in ("a", "c", "V"))
+    group = outcome.state["space_group"]
+    outcome.summary = f"a {a:.4f} A, c {c:.4f} A, V {volume:.2f} A^3, space group {group}"
+    return outcome
+
+
+def symmetrised(
+    atoms: Atoms, calculator: Calculator, settings: LatticeSettings, note: Note
+) -> Atoms:
+    """Put atoms that are as good as on symmetric places there, and relax again.
+
+    Returns
+    -------
+    Atoms                   with energy, forces and stress; `atoms` itself when the symmetric
+                            structure is no minimum
+
+    Raises
+    ------
+    NotConverged            the symmetric structure did not come to rest
+    """
+    from ase.spacegroup.symmetrize import refine_symmetry
+
+    found = atoms.copy()
+    for _ in range(2):  # the second time takes off what rounding has left
+        refine_symmetry(found, symprec=settings.symmetry_A)
+        found = _relaxed(found, calculator, settings, note)
+    gap_eV = found.get_potential_energy() - atoms.get_potential_energy()
+    return atoms if gap_eV > 1e-5 * len(atoms) else found
+
+
+def space_group(atoms: Atoms, settings: LatticeSettings) -> str:
+    """Name and number, such as `P-6 (174)`."""
+    import spglib
+
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    return str(spglib.get_spacegroup(cell, symprec=settings.symmetry_A))
+
+
+def _starts(crystal: Atoms, settings: LatticeSettings) -> list[Atoms]:
+    starts = [crystal.copy()]
+    for k in range(1, settings.starts):
+        starts.append(crystal.copy())
+        starts[-1].rattle(settings.rattle_A, seed=settings.seed + k)
+    return starts
+
+
+def _relaxed(atoms: Atoms, calculator: Calculator, settings: LatticeSettings, note: Note) -> Atoms:
+    return relax(
+        atoms,
+        calculator,
+        fmax_eV_per_A=settings.fmax_eV_per_A,
+        max_steps=settings.max_steps,
+        note=note,
+    )
+
+
+def _measured(atoms: Atoms, system: SystemSettings) -> Measured:
+    try:
+        return measure(atoms, system)
+    except InputError as error:
+        raise NotConverged(
+            f"lattice: the crystal fell apart while relaxing ({error}). The engine does not hold"
+            " it together: look at other starts, or at how it was trained."
+        ) from None
