@@ -1,0 +1,235 @@
+"""One table: what others published, what was measured here, deviation and verdict."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from dpchannel.errors import InputError
+from dpchannel.regression.judge import interval
+from dpchannel.report.reference import Number, Reference
+from dpchannel.report.table import with_error
+from dpchannel.results import Quantity, Result, relative
+from dpchannel.settings import Strict, load
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SOURCES = ("paper", "literature")
+HEADER = (
+    "quantity", "unit", "at", "paper", "literature", "own", "of", "off paper", "off literature",
+    "verdict",
+)  # fmt: skip
+_CLOSE = {"pressure_GPa": 1e-3, "temperature_K": 0.5}
+
+
+class Agreement(Strict):
+    """When two numbers of these names agree."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    at: tuple[str, ...]
+    percent: float | None = Field(default=None, gt=0)
+    factor: float | None = Field(default=None, gt=1)
+    why: str
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "Agreement":
+        if (self.percent is None) == (self.factor is None):
+            raise ValueError("give percent or factor, one of the two")
+        return self
+
+    def holds(self, own: float, other: float) -> bool:
+        if self.percent is not None:
+            return abs(own - other) <= abs(other) * self.percent / 100
+        return other > 0 and own > 0 and max(own / other, other / own) <= (self.factor or 1.0)
+
+
+class Agreements(Strict):
+    """regression/compare.toml"""
+
+    quantity: tuple[Agreement, ...]
+
+    def of(self, name: str) -> Agreement:
+        """The rule for a quantity.
+
+        Raises
+        ------
+        InputError              there is none
+        """
+        for rule in self.quantity:
+            if name in rule.names:
+                return rule
+        raise InputError(f"regression/compare.toml: no [[quantity]] named {name}. Add one.")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A quantity measured here: with which engine, at which state."""
+
+    name: str
+    quantity: Quantity
+    state: Mapping[str, Any]
+    where: str
+
+    @property
+    def engine(self) -> str:
+        """Name of what gave the energies; of a trajectory the potential."""
+        text = str(self.state.get("engine", "dp"))
+        path = str(self.state.get("path_engine", text))
+        return text if path == text else f"{text} on the path of {path}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity at one state: the numbers of others, and one of ours or none."""
+
+    published: dict[str, list[Number]]
+    own: Own | None
+    rule: Agreement
+
+    @property
+    def any(self) -> Number:
+        return next(number for numbers in self.published.values() for number in numbers)
+
+    @property
+    def verdict(self) -> str:
+        """Against the paper, and where the paper is silent against the literature."""
+        if self.own is None:
+            return "not measured"
+        if self.own.quantity.value is None:
+            return "no number"
+        against = self.published["paper"] or self.published["literature"]
+        agrees = any(_agree(self.own.quantity, number, self.rule) for number in against)
+        return "agrees" if agrees else "differs"
+
+    def off(self, source: str) -> str:
+        """Deviation from the nearest number of a source."""
+        value = self.own.quantity.value if self.own else None
+        if value is None or not self.published[source]:
+            return ""
+        nearest = min(self.published[source], key=lambda number: abs(value - number.value))
+        if self.rule.factor is not None:
+            return f"x {value / nearest.value:.2g}"
+        return f"{100 * (value / nearest.value - 1):+.2f} %"
+
+    def fields(self) -> tuple[str, ...]:
+        number, own = self.any, self.own
+        keys = {"pressure_GPa": "GPa", "temperature_K": "K"}
+        at = [f"{number.state[k]:g} {unit}" for k, unit in keys.items() if k in self.rule.at]
+        given = [" / ".join(_text(n) for n in self.published[source]) for source in SOURCES]
+        return (
+            number.quantity,
+            number.unit,
+            ", ".join([*at, *([number.case] if number.case else [])]),
+            *given,
+            _own_text(own.quantity) if own else "-",
+            own.engine if own else "",
+            *(self.off(source) for source in SOURCES),
+            self.verdict,
+        )
+
+
+def collect(paths: Iterable[Path], system: str) -> list[Own]:
+    """Quantities of this system that an engine gave; of two files for one state the first.
+
+    Raises
+    ------
+    InputError              a result file is damaged
+    """
+    found: dict[tuple[str, ...], Own] = {}
+    for path in paths:
+        result = Result.read(path)
+        state = result.state
+        if result.system != system or not ("engine" in state or result.provenance.get("potential")):
+            continue
+        for name, quantity in result.quantities.items():
+            own = Own(name, quantity, state, relative(path))
+            keys = ("pressure_GPa", "temperature_K", "case")
+            key = (name, result.task, own.engine, *(str(state.get(k)) for k in keys))
+            found.setdefault(key, own)
+    return list(found.values())
+
+
+def compare(own: list[Own], regression: Path) -> list[Row]:
+    """Every quantity that somebody published, with every one of ours at its state, or with none.
+
+    Raises
+    ------
+    InputError              a file of regression/ is damaged, a number has no rule, or units differ
+    """
+    rules = load(Agreements, regression / "compare.toml")
+    groups: dict[tuple[str, ...], tuple[Agreement, dict[str, list[Number]]]] = {}
+    for source in SOURCES:
+        for number in load(Reference, regression / f"{source}.toml").number:
+            rule = rules.of(number.quantity)
+            where = [str(number.state.get(k)) for k in rule.at if k != "case"]
+            key = (number.quantity, number.case, *where)
+            groups.setdefault(key, (rule, {name: [] for name in SOURCES}))[1][source].append(number)
+    rows = []
+    for rule, published in groups.values():
+        numbers = [number for numbers in published.values() for number in numbers]
+        same = [o for o in own if _same(numbers[0], o, rule)]
+        for one in same:
+            _check_units(one, numbers)
+        rows += [Row(published, one, rule) for one in same] or [Row(published, None, rule)]
+    return rows
+
+
+def tsv(rows: Iterable[Row]) -> str:
+    """Tab-separated, one header line."""
+    lines = [HEADER, *(row.fields() for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def rich_table(rows: Iterable[Row]) -> "Table":
+    """For a terminal."""
+    from rich.table import Table
+
+    drawn = Table(box=None)
+    for name in HEADER:
+        drawn.add_column(name, justify="right" if name.startswith(("own", "off")) else "left")
+    for row in rows:
+        colour = {"agrees": "green", "differs": "yellow"}.get(row.verdict, "dim")
+        drawn.add_row(*row.fields(), style=colour)
+    return drawn
+
+
+def _same(number: Number, own: Own, rule: Agreement) -> bool:
+    if own.name != number.quantity:
+        return False
+    if number.case and number.case != own.state.get("case"):
+        return False
+    return all(
+        key in own.state and abs(float(own.state[key]) - number.state[key]) <= _CLOSE[key]
+        for key in rule.at
+        if key in number.state
+    )
+
+
+def _check_units(own: Own, numbers: list[Number]) -> None:
+    for number in numbers:
+        if own.quantity.unit != number.unit:
+            raise InputError(
+                f"{own.where}: {own.name} in {own.quantity.unit!r}, published in {number.unit!r}"
+                f" ({number.where}). Write both in one unit."
+            )
+
+
+def _agree(found: Quantity, number: Number, rule: Agreement) -> bool:
+    low, high = interval(found)
+    if low < high and low <= number.value <= high:
+        return True
+    value = found.value if found.kind == "estimate" else None
+    return value is not None and rule.holds(value, number.value)
+
+
+def _text(number: Number) -> str:
+    return f"{number.value:.7g}" + (f"({number.stderr:g})" if number.stderr else "")
+
+
+def _own_text(found: Quantity) -> str:
+    if found.value is not None and not found.stderr and found.kind == "estimate":
+        return f"{found.value:.5g}"
+    return with_error(found)

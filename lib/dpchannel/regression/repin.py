@@ -1,0 +1,149 @@
+"""The one way to change a pin: from a result file, with a reason, leaving a line of history."""
+
+import json
+import math
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dpchannel.errors import InputError
+from dpchannel.regression.judge import check_evidence
+from dpchannel.regression.pins import Pin, read_pins, read_rules
+from dpchannel.results import Result, replacing, sha256
+
+HISTORY = "HISTORY.md"
+_FIRST = ("id", "value", "unit", "stderr")  # of the keys of a pin
+_TITLE = """# Changes of pins
+
+Written by `make repin`, newest last. A test compares the last line of every pin with the pin.
+
+| date | pin | was | is | unit | evidence | reason |
+|---|---|---|---|---|---|---|
+"""
+
+
+def repin(pin_id: str, source: Path | None, reason: str, regression: Path) -> Pin:
+    """Set a pin to what a result file says; the file becomes its evidence.
+
+    A new pin takes its terms from regression/rules.toml, and so does one whose rule has changed.
+
+    Parameters
+    ----------
+    source : Path or None       result file; None is the evidence the pin has already
+    reason : str                why the number changed
+
+    Raises
+    ------
+    InputError                  no reason, no rule, an unsuitable result; nothing is written
+    """
+    reason = " ".join(reason.split())
+    if len(reason) < 10 or "|" in reason:
+        raise InputError(f"reason {reason!r}: say in a sentence, without |, why {pin_id} changes.")
+    has_pins = any((regression / "pins").glob("*.toml"))
+    pins = read_pins(regression) if has_pins else {}
+    old = pins.get(pin_id)
+    if source is None and old is None:
+        raise InputError(f"pin {pin_id}: new. Name the result file it comes from: FROM=...")
+    given = source or regression / (old.evidence if old else "")
+    new = _pin(pin_id, given, regression)
+    if old == new:
+        raise InputError(f"pin {pin_id}: nothing changes; it is {old.value:g} {old.unit} already.")
+    kept = regression / new.evidence
+    if not (kept.exists() and sha256(kept) == new.evidence_sha256):
+        with replacing(kept) as aside:
+            shutil.copyfile(given, aside)
+    _write(regression, pins | {pin_id: new}, new.task)
+    _remember(regression, old, new, reason)
+    return new
+
+
+def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
+    rule, result = read_rules(regression).terms(pin_id), Result.read(source)
+    check_evidence(pin_id, rule.state, result, source, regression.parent)
+    found = result.quantities[pin_id.rsplit(".", 1)[1]]
+    if found.value is None or not math.isfinite(found.value) or found.unit != rule.unit:
+        raise InputError(
+            f"pin {pin_id}: {source} says {found.value} {found.unit}; its rule wants a number in"
+            f" {rule.unit}."
+        )
+    if failed := [check.name for check in result.checks if not check.ok]:
+        raise InputError(f"pin {pin_id}: {source} failed its check {failed[0]}. Measure better.")
+    wanted = f"{rule.side}_bound" if rule.kind == "bound" else "estimate"
+    if found.kind != wanted:
+        raise InputError(f"pin {pin_id}: {source} has a {found.kind}, its rule wants {wanted}.")
+    terms: dict[str, Any] = rule.model_dump(exclude={"id"})
+    if rule.kind == "statistical":
+        if found.stderr is None or found.stderr > (rule.max_stderr or 0):
+            raise InputError(
+                f"pin {pin_id}: {source} has the standard error {found.stderr}, its rule allows"
+                f" {rule.max_stderr:g} {rule.unit}. Measure longer."
+            )
+        terms["stderr"] = found.stderr
+    evidence = _evidence_name(pin_id, source, regression)
+    return Pin(
+        id=pin_id, value=found.value, evidence=evidence, evidence_sha256=sha256(source), **terms
+    )
+
+
+def _evidence_name(pin_id: str, source: Path, regression: Path) -> str:
+    """Where the evidence is kept, relative to `regression`: where it is, if that is there."""
+    folder = regression.resolve()
+    if source.resolve().is_relative_to(folder / "evidence"):
+        return str(source.resolve().relative_to(folder))
+    system, task, *state, _ = pin_id.split(".")
+    return os.path.join("evidence", system, task, ".".join(state) or task, "result.json")
+
+
+def _write(regression: Path, pins: dict[str, Pin], task: str) -> None:
+    path = regression / "pins" / f"{task}.toml"
+    text = f"# Pins of `{task}`. Changed by `make repin` only; see {HISTORY}.\n"
+    for pin in pins.values():
+        if pin.task == task:
+            text += "\n[[pin]]\n"
+            given = pin.model_dump(exclude_defaults=True)
+            for key in [
+                *(key for key in _FIRST if key in given),
+                *(key for key in given if key not in _FIRST),
+            ]:
+                text += f"{key} = {_toml(given[key])}\n"
+    with replacing(path) as aside:
+        aside.write_text(text)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _remember(regression: Path, old: Pin | None, new: Pin, reason: str) -> None:
+    path = regression / HISTORY
+    text = path.read_text() if path.exists() else _TITLE
+    day = datetime.now(UTC).date().isoformat()
+    was = repr(old.value) if old else "new"
+    fields = (day, new.id, was, repr(new.value), new.unit, new.evidence_sha256[:12], reason)
+    with replacing(path) as aside:
+        aside.write_text(text + f"| {' | '.join(fields)} |\n")
+
+
+def last_entries(regression: Path) -> dict[str, tuple[str, str]]:
+    """By pin, its value and the start of its evidence's check sum, as last written down.
+
+    Raises
+    ------
+    InputError              there is no history, or a line of it is damaged
+    """
+    path = regression / HISTORY
+    if not path.is_file():
+        raise InputError(f"{path}: missing. Restore it from the repository.")
+    found = {}
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    for line in lines[2:]:
+        fields = [field.strip() for field in line.strip("|").split("|")]
+        if len(fields) != 7:
+            raise InputError(f"{path}: damaged line {line!r}. `make repin` writes this file.")
+        found[fields[1]] = (fields[3], fields[5])
+    return found

@@ -1,0 +1,101 @@
+"""The table of paper, literature and own numbers: what is compared with what, and the verdict."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dpchannel.errors import InputError
+from dpchannel.regression.compare import collect, compare, tsv
+from dpchannel.results import Quantity, Result, project_root
+
+
+@pytest.fixture
+def published(tmp_path):
+    for name in ("compare.toml", "paper.toml", "literature.toml"):
+        shutil.copy(project_root() / "regression" / name, tmp_path)
+    return tmp_path
+
+
+def barrier(value, folder: Path, **state):
+    found = Result(
+        "neb",
+        "pb10po46o",
+        {"engine": "dp", "case": "slide", "pressure_GPa": 0.0} | state,
+        {"barrier_forward": Quantity(value, "eV")},
+    )
+    path = folder / f"{len(list(folder.glob('*.json')))}.json"
+    found.write(path)
+    return path
+
+
+def rows_of(name, own, folder):
+    return [row for row in compare(own, folder) if row.any.quantity == name]
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "off"),
+    [(0.84, "agrees", "+5.00 %"), (0.6, "differs", "-25.00 %"), (None, "no number", "")],
+)
+def test_verdict_on_a_barrier(published, value, verdict, off):
+    own = collect([barrier(value, published)], "pb10po46o")
+    (row,) = rows_of("barrier_forward", own, published)
+    assert (row.verdict, row.off("paper")) == (verdict, off)
+    assert row.fields()[:3] == ("barrier_forward", "eV", "0 GPa, slide")
+
+
+@pytest.mark.parametrize("state", [{"case": "hop_1x1x2"}, {"pressure_GPa": 4.0}])
+def test_another_barrier_is_not_compared_with_the_papers(published, state):
+    own = collect([barrier(0.8, published, **state)], "pb10po46o")
+    (row,) = rows_of("barrier_forward", own, published)
+    assert row.verdict == "not measured"
+
+
+def test_two_engines_stand_in_two_lines_and_a_repetition_in_none(published):
+    paths = [barrier(v, published, engine=e) for v, e in ((0.8, "dp"), (0.9, "dp"), (0.7, "mlip"))]
+    rows = rows_of("barrier_forward", collect(paths, "pb10po46o"), published)
+    assert [(row.own.engine, row.own.quantity.value) for row in rows] == [
+        ("dp", 0.8),
+        ("mlip", 0.7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "verdict"),
+    [
+        (Quantity(1e-5, "cm2/s", kind="upper_bound"), "agrees"),
+        (Quantity(1e-6, "cm2/s", kind="upper_bound"), "differs"),
+        (Quantity(3e-6, "cm2/s", stderr=1e-6), "agrees"),  # within a factor of three
+        (Quantity(1e-6, "cm2/s", ci95=(1e-7, 8e-6)), "agrees"),  # the interval includes it
+        (Quantity(1e-6, "cm2/s", ci95=(1e-7, 2e-6)), "differs"),
+    ],
+)
+def test_bounds_and_intervals_of_d(published, quantity, verdict):
+    """The paper's D is 7.3e-6 cm2/s at 500 K and 4 GPa."""
+    state = {"pressure_GPa": 4.0, "temperature_K": 500.0, "engine": "dp"}
+    path = published / "d.json"
+    Result("diffusion", "pb10po46o", state, {"D_c": quantity}).write(path)
+    (row,) = rows_of("D_c", collect([path], "pb10po46o"), published)
+    assert row.verdict == verdict
+
+
+def test_another_unit_stops_the_table(published):
+    path = published / "b.json"
+    state = {"pressure_GPa": 0.0, "engine": "dp"}
+    Result("lattice", "pb10po46o", state, {"a": Quantity(1.003, "nm")}).write(path)
+    with pytest.raises(InputError, match=r"a in 'nm', published in 'A' \(Table I\)"):
+        compare(collect([path], "pb10po46o"), published)
+
+
+def test_what_no_engine_gave_is_not_ours(published):
+    path = published / "c.json"
+    Result("lattice", "pb10po46o", {"pressure_GPa": 0.0}, {"a": Quantity(10.0, "A")}).write(path)
+    assert collect([path], "pb10po46o") == []
+
+
+def test_every_published_number_is_in_the_table_once(published):
+    rows = compare([], published)
+    assert {row.verdict for row in rows} == {"not measured"}
+    text = tsv(rows).splitlines()
+    assert len(text) == len(rows) + 1
+    assert all(line.count("\t") == text[0].count("\t") for line in text)
