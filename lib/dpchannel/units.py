@@ -13,6 +13,7 @@ A2_PER_PS_IN_CM2_PER_S = 1e-4
 
 _PRESSURE_IN_GPA = {"GPa": 1.0, "kbar": 0.1, "bar": 1e-4, "MPa": 1e-3, "atm": 1.01325e-4}
 _TEMPERATURE_OFFSET_K = {"K": 0.0, "C": 273.15}
+_DURATION_IN_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LABEL = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([A-Za-z]+)")
 
 
@@ -36,6 +37,14 @@ def parse_temperature(text: str) -> float:
     if kelvin < 0:
         raise InputError(f"temperature {text!r}: below absolute zero. Write for example T=500K.")
     return kelvin
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from a text such as `2h`, `90min`, `600s`; the unit is required."""
+    value, unit = _split(text, "time", "2h", _DURATION_IN_S)
+    if value < 0:
+        raise InputError(f"time {text!r}: below zero. Write for example 2h.")
+    return value * _DURATION_IN_S[unit]
 
 
 def pressure_label(pressure_GPa: float) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from dpchannel import settings
 from dpchannel.errors import InputError
+from dpchannel.settings.campaign import CampaignSettings
 from dpchannel.settings.cp2k import Cp2kSettings
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -15,6 +16,7 @@ SHIPPED = {
     "md.toml": settings.MDSettings,
     "diffusion.toml": settings.DiffusionSettings,
     "labels.toml": settings.LabelSettings,
+    "campaign.toml": CampaignSettings,
     "cp2k.toml": Cp2kSettings,
     "training.toml": settings.TrainingSettings,
     "verify.toml": settings.VerifySettings,

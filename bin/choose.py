@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Choose the frames that an expensive engine labels next."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    dataset: Annotated[Path, typer.Argument(help="Data set whose frames are candidates.")],
+    out: Annotated[Path, typer.Option(help="Queue, extxyz; - writes stdout.")],
+    settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "campaign.toml",
+) -> None:
+    """Frames spread over classes, temperatures and pressures, one a trajectory, in order."""
+    import sys
+    from collections import Counter
+
+    from ase.io import write
+
+    from dpchannel.labels.choose import choose
+    from dpchannel.results import replacing
+    from dpchannel.settings import load
+    from dpchannel.settings.campaign import CampaignSettings
+
+    frames = list(choose(dataset, load(CampaignSettings, settings).choice))
+    if cli.is_pipe(out):
+        write(sys.stdout, frames, format="extxyz")
+    else:
+        with replacing(out) as aside:
+            write(aside, frames, format="extxyz")
+    counts = Counter(f"{a.info['split']} {a.info['class']}" for a in frames)
+    cli.note(f"{len(frames)} frames: {', '.join(f'{n} {k}' for k, n in sorted(counts.items()))}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
