@@ -14,7 +14,10 @@ INPUTS = project_root() / "inputs"
 
 
 def main(
-    relaxed: Annotated[Path, typer.Argument(help="relaxed.extxyz of bin/lattice.py; - is stdin")],
+    relaxed: Annotated[
+        Path | None,
+        typer.Argument(help="relaxed.extxyz of bin/lattice.py, - is stdin; else relaxed here"),
+    ] = None,
     engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
     potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
     system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
@@ -27,18 +30,24 @@ def main(
     Beside the result: phonons.npz, phonopy_params_*.yaml, and the structures that modes led to.
     """
     from dpchannel.benchmark import engines
+    from dpchannel.benchmark.lattice import ground_state
     from dpchannel.benchmark.outcome import Task, write
     from dpchannel.benchmark.phonons import phonons
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
+    from dpchannel.structures.cells import load_structure
     from dpchannel.structures.io import read_structure
 
-    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).phonons
+    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings)
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
-    start = read_structure(relaxed)
+    given = read_structure(relaxed) if relaxed else None
     with engines.cores_held(cores, cli.note) as mine:
-        task = Task("phonons", chosen, how, mine, inputs=engines.files(relaxed))
-        found = phonons(chosen(), start, crystal, how, cli.note)
+        task = Task("phonons", chosen, how.phonons, mine, inputs=engines.files(relaxed))
+        loaded = chosen()
+        start = given or ground_state(
+            loaded, load_structure(crystal, INPUTS), crystal, how.lattice, cli.note
+        )
+        found = phonons(loaded, start, crystal, how.phonons, cli.note)
     write(task, found, out)
     for check in found.checks:
         cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")

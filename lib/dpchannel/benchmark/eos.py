@@ -52,8 +52,14 @@ def eos(
     start = relaxed.copy()
     start.calc = calculator
     volume = start.get_volume() / units * (1 + strain) ** 3
-    outcome = Outcome(state={"window_strain": list(settings.window), "engine_pressure_GPa": None})
-    outcome.state["engine_pressure_GPa"] = _pressure_GPa(start)
+    outcome = Outcome(
+        state={
+            "pressure_GPa": 0.0,
+            "temperature_K": 0.0,
+            "residual_pressure_GPa": _pressure_GPa(start),
+            "window_strain": list(settings.window),
+        }
+    )
     fixed = np.array([_strained(start, s).get_potential_energy() for s in strain]) / units
     energy, pressure = _ions_relaxed(start, strain, inside, settings, outcome, note)
     energy /= units

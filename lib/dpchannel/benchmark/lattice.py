@@ -46,14 +46,8 @@ def lattice(
     ------
     NotConverged            a relaxation did not end, or the crystal fell apart in it
     """
-    ends: list[Atoms] = []
-    found: list[Measured] = []
-    for start in _starts(crystal, settings):
-        note(f"lattice: start {len(ends) + 1} of {settings.starts}")
-        ends.append(_relaxed(start, calculator, settings, note))
-        found.append(_measured(ends[-1], system))
-    lowest = int(np.argmin([atoms.get_potential_energy() for atoms in ends]))
-    best = symmetrised(ends[lowest], calculator, settings, note)
+    ends = _ends(calculator, crystal, system, settings, note)
+    best = symmetrised(_lowest(ends), calculator, settings, note)
     outcome = Outcome(
         state={
             "pressure_GPa": 0.0,
@@ -68,6 +62,7 @@ def lattice(
     for source, atoms in beside.items():
         for name, (value, unit) in measure(atoms, system).items():
             outcome.quantities[f"{name}_{source}"] = Quantity(value, unit, n=1, method=source)
+    found = [_measured(atoms, system) for atoms in ends]
     lengths = np.array([[end[name][0] for name in ("a", "b", "c")] for end in found])
     spread = Quantity(float(np.ptp(lengths, axis=0).max()), "A", n=settings.starts)
     outcome.add(
@@ -77,6 +72,42 @@ def lattice(
     group = outcome.state["space_group"]
     outcome.summary = f"a {a:.4f} A, c {c:.4f} A, V {volume:.2f} A^3, space group {group}"
     return outcome
+
+
+def ground_state(
+    calculator: Calculator,
+    crystal: Atoms,
+    system: SystemSettings,
+    settings: LatticeSettings,
+    note: Note,
+) -> Atoms:
+    """The relaxed crystal of `lattice`, alone.
+
+    Raises
+    ------
+    NotConverged            a relaxation did not end, or the crystal fell apart in it
+    """
+    ends = _ends(calculator, crystal, system, settings, note)
+    return symmetrised(_lowest(ends), calculator, settings, note)
+
+
+def _ends(
+    calculator: Calculator,
+    crystal: Atoms,
+    system: SystemSettings,
+    settings: LatticeSettings,
+    note: Note,
+) -> list[Atoms]:
+    found: list[Atoms] = []
+    for start in _starts(crystal, settings):
+        note(f"lattice: start {len(found) + 1} of {settings.starts}")
+        found.append(_relaxed(start, calculator, settings, note))
+        _measured(found[-1], system)
+    return found
+
+
+def _lowest(ends: list[Atoms]) -> Atoms:
+    return min(ends, key=lambda atoms: float(atoms.get_potential_energy()))
 
 
 def symmetrised(

@@ -16,7 +16,8 @@ from dpchannel.results import Quantity
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
-SPLITS = ("train", "test")
+TRAIN, TEST = SPLITS = ("train", "test")
+NAMES = {TRAIN: "training", TEST: "held-out"}
 UNITS = {"energy": ("meV/atom", 1e3), "force": ("eV/A", 1.0), "virial": ("meV/atom", 1e3)}
 _TELL_EVERY = 200
 
@@ -61,22 +62,25 @@ def splits(source: Path, max_frames: int) -> dict[str, list[Atoms]]:
 
 
 def parity(
-    calculator: Calculator, found: Mapping[str, Sequence[Atoms]], *, own_zero: bool, note: Note
+    calculator: Calculator, frames_of: Mapping[str, Sequence[Atoms]], *, own_zero: bool, note: Note
 ) -> Outcome:
     """Errors over each split.
 
     Parameters
     ----------
-    found : split -> frames     labelled
+    frames_of : split -> frames     labelled
     own_zero : bool             the engine counts energy from another zero than the labels do: the
                                 mean difference over all frames is taken off, and reported
 
     Returns
     -------
-    Outcome                 for each split S `energy_mae_S`, `energy_rmse_S`, `energy_r2_S` and the
-                            same for force and virial; `energy_shift`, the mean energy difference
+    Outcome                 `energy_mae`, `energy_rmse`, `energy_r2` and the same for force and
+                            virial on the frames trained on, as in the paper; `..._test` on those
+                            held out; `energy_shift`, the mean energy difference
     """
-    pairs = {split: _pairs(calculator, split, members, note) for split, members in found.items()}
+    pairs = {
+        split: _pairs(calculator, split, members, note) for split, members in frames_of.items()
+    }
     gap = np.concatenate([p.engine["energy"] - p.label["energy"] for p in pairs.values()])
     if not np.isfinite(gap).all():
         raise InputError(
@@ -88,23 +92,25 @@ def parity(
         1e3 * shift, "meV/atom", n=len(gap), method="mean of engine minus label"
     )
     for split, pair in pairs.items():
+        suffix = "" if split == TRAIN else f"_{split}"
+        method = f"on the {NAMES[split]} frames"
         for what, (unit, scale) in UNITS.items():
             label, ours = scale * pair.label[what], scale * pair.engine[what]
             if own_zero and what == "energy":
                 ours = ours - scale * shift
             n = len(pair.label["energy"])
-            outcome.quantities |= {
-                f"{what}_mae_{split}": Quantity(float(np.abs(ours - label).mean()), unit, n=n),
-                f"{what}_rmse_{split}": Quantity(
-                    float(np.sqrt(np.mean((ours - label) ** 2))), unit, n=n
-                ),
-                f"{what}_r2_{split}": Quantity(r2(label, ours), "1", n=n),
-            }
+            for measure, value, of in (
+                ("mae", float(np.abs(ours - label).mean()), unit),
+                ("rmse", float(np.sqrt(np.mean((ours - label) ** 2))), unit),
+                ("r2", r2(label, ours), "1"),
+            ):
+                found = Quantity(value, of, n=n, method=method)
+                outcome.quantities[f"{what}_{measure}{suffix}"] = found
             outcome.arrays |= {
                 f"{what}_label_{split}": (label / scale).astype(np.float32),
                 f"{what}_engine_{split}": (ours / scale).astype(np.float32),
             }
-    outcome.summary = "; ".join(_sentence(outcome, split, len(found[split])) for split in pairs)
+    outcome.summary = "; ".join(_sentence(outcome, split, len(frames_of[split])) for split in pairs)
     return outcome
 
 
@@ -142,5 +148,6 @@ def _joined(parts: Iterable[dict[str, Array]]) -> dict[str, Array]:
 
 
 def _sentence(outcome: Outcome, split: str, n: int) -> str:
-    energy, force = (outcome.quantities[f"{what}_mae_{split}"] for what in ("energy", "force"))
-    return f"{split}, {n} frames: MAE {energy.value:.2f} meV/atom, {force.value:.3f} eV/A"
+    suffix = "" if split == TRAIN else f"_{split}"
+    energy, force = (outcome.quantities[f"{what}_mae{suffix}"] for what in ("energy", "force"))
+    return f"{n} {NAMES[split]} frames: MAE {energy.value:.2f} meV/atom, {force.value:.3f} eV/A"
