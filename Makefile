@@ -115,6 +115,13 @@ $(LABELS)/.labelled: $(LABELS)/candidates.extxyz | $(VENV)
 $(LABELS)/dataset/origin.json: $(LABELS)/.labelled | $(VENV)
 	@$(STEP) $@ bin/dataset.py $(LABELS)/labelled.extxyz --system inputs/$(SYSTEM).toml --out $(@D)
 
+# Expensive labels come as a stream and are committed as they come: queue, labels and failures.
+BUDGET   ?= 2h
+RETRY    ?=
+CAMPAIGN := inputs/labels/$(SYSTEM)/$(ENGINE)
+label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again
+	@$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1)
+
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
 train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
 	@echo 'up to date: $(TRAINED)/shipped; use it with POTENTIAL=$(TRAINED)/shipped'
@@ -190,6 +197,10 @@ setup: $(VENV) ## Build .venv from requirements.lock (every other task does so b
 setup-mlip: $(MLIP) ## Add the teacher, SevenNet with torch: 2.5 to 3 GB to download
 	@echo 'ready: the teacher'
 
+setup-dft: ## Add CP2K from the system's packages (apt-get)
+	@bin/setup_dft.sh
+	@echo 'ready: CP2K'
+
 doctor: | $(VENV) ## What is installed, which engines work here, what to do about the rest
 	@$(PY) bin/doctor.py
 
@@ -228,4 +239,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb %/model-compressed.pb
-.PHONY: always structure diffusion labels train verify neb setup setup-mlip doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion labels label train verify neb setup setup-mlip setup-dft doctor status lint test test-slow regression repin compare clean help

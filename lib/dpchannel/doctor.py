@@ -39,7 +39,7 @@ def examine() -> list[Finding]:
         Finding(
             "sbatch", "RUNNER=slurm", _first_line("sbatch", "--version"), "work on a login node"
         ),
-        Finding("cp2k", "labels: open DFT", _cp2k(), "install CP2K and put cp2k.psmp on PATH"),
+        Finding("cp2k", "labels: open DFT", _cp2k(), "make setup-dft, or put cp2k on PATH"),
         Finding(
             "vasp_std", "labels: the paper", shutil.which("vasp_std"), "licensed; put it on PATH"
         ),
