@@ -143,6 +143,7 @@ $(TRAINED)/result.json: $(TRAINED)/model-compressed.pb $(DATA)/origin.json | $(V
 $(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
 
+##@ Benchmarks
 # What is verified is the content of these files: it is done again when a byte of them changes.
 REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)-reference.extxyz
 VERIFIED  := $(RUNS)/$(SYSTEM)/verify
@@ -166,7 +167,7 @@ NEB  := $(RUNS)/$(SYSTEM)/neb
 NEB_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
 NEB_FINDER := $(or $(ON),$(NEB_ENGINE))
 NEB_DIR    := $(NEB)/$(NEB_ENGINE)$(if $(ON),-on-$(ON))
-ifneq ($(filter neb $(NEB)/%,$(MAKECMDGOALS)),)
+ifneq ($(filter neb benchmark $(NEB)/%,$(MAKECMDGOALS)),)
   NEB_P := $(if $(filter file,$(origin P)),0GPa 4GPa,$(P))
   NEB_P := $(patsubst %/T0K,%,$(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(NEB_P)) --temperature=0K))
   ifeq ($(NEB_P),)
@@ -189,6 +190,43 @@ $(NEB)/$(NEB_ENGINE)-on-$(ON)/%/result.json: $(NEB)/$(NEB_FINDER)/%/result.json 
 
 $(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_neb.py $< --out $@ --out $(@D)/profile.pdf
+
+# Any engine on the crystal: ENGINE=mlip, or POTENTIAL=path of any frozen DeePMD model. As above, the
+# content of the files decides; the results of another potential lie beside those of the shipped one.
+BENCHMARKS := parity lattice eos phonons
+BENCH_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
+BENCH_NAME := $(BENCH_ENGINE)$(if $(filter dp,$(BENCH_ENGINE)),$(if $(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=)),_$(subst /,_,$(POTENTIAL:/=))))
+BENCH      := $(RUNS)/$(SYSTEM)/benchmark/$(BENCH_NAME)
+BENCH_DATA := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/mlip,$(DATA))
+BENCH_FROM := $(firstword $(wildcard inputs/labels/$(SYSTEM)/*-reference.extxyz))
+ifneq ($(filter benchmark $(BENCHMARKS) $(BENCH)/%,$(MAKECMDGOALS)),)
+  BENCH_BYTES := $(wildcard $(addprefix inputs/,benchmark.toml labels.toml $(SYSTEM).toml structures/*.vasp) $(BENCH_FROM))
+  BENCH_BYTES += $(if $(filter dp,$(BENCH_ENGINE)),$(wildcard $(if $(wildcard $(POTENTIAL:/=)/.),$(POTENTIAL:/=)/model.pb,$(POTENTIAL))))
+  BENCH_KEY   := $(BENCH)/.inputs-$(firstword $(shell cat $(BENCH_BYTES) | cksum))
+  PARITY_KEY  := $(BENCH)/parity/.inputs-$(firstword $(shell find $(BENCH_DATA) -name '*.npy' -o -name '*.extxyz' 2>/dev/null | sort | xargs cat | cksum))
+  $(foreach key,$(BENCH_KEY) $(PARITY_KEY),$(shell test -e $(key) || { mkdir -p $(dir $(key)) && rm -f $(dir $(key)).inputs-* && touch $(key); }))
+endif
+BENCH_HOW = --engine $(BENCH_ENGINE) $(if $(filter dp,$(BENCH_ENGINE)),--potential $(POTENTIAL)) --system inputs/$(SYSTEM).toml --out $@
+
+benchmark: $(BENCHMARKS) neb ## All of parity, lattice, eos, phonons, neb: ENGINE=mlip, or POTENTIAL=any frozen model
+parity: $(BENCH)/parity/result.json $(BENCH)/parity/figure.png ## Energies and forces against labels, trained on and held out (Fig. 2a, b)
+lattice: $(BENCH)/lattice/result.json ## The relaxed crystal beside paper, teacher, PBE and experiment (Table I)
+eos: $(BENCH)/eos/result.json $(BENCH)/eos/figure.png ## Energy against strain, volume against pressure, bulk modulus (Fig. 2c)
+phonons: $(BENCH)/phonons/result.json $(BENCH)/phonons/figure.png ## Bands in 1x1x1 and 2x2x2, states, heat capacity, soft modes (Fig. 3)
+$(BENCHMARKS):
+	@$(foreach file,$^,echo 'up to date: $(file)';)
+
+$(BENCH)/parity/result.json: $(BENCH_KEY) $(PARITY_KEY) | $(VENV)
+	@$(STEP) $@ bin/parity.py $(BENCH_DATA) $(if $(filter-out dp,$(BENCH_ENGINE)),--own-zero) $(BENCH_HOW)
+
+$(BENCH)/lattice/result.json: $(BENCH_KEY) | $(VENV)
+	@$(STEP) $@ bin/lattice.py $(addprefix --reference ,$(BENCH_FROM)) $(BENCH_HOW)
+
+$(BENCH)/eos/result.json $(BENCH)/phonons/result.json: $(BENCH)/%/result.json: $(BENCH)/lattice/result.json | $(VENV)
+	@$(STEP) $@ bin/$*.py $(BENCH)/lattice/relaxed.extxyz $(BENCH_HOW)
+
+$(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_$*.py $< --out $@ --out $(@D)/figure.pdf
 
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)

@@ -150,7 +150,7 @@ def _bulk(
     """Densities of states of each element, heat capacity and zero-point energy."""
     phonopy = constants.phonopy
     phonopy.run_mesh(settings.mesh, with_eigenvectors=True, is_mesh_symmetry=False)
-    phonopy.run_projected_dos()
+    phonopy.run_projected_dos(freq_pitch=settings.states_step_THz)
     dos = phonopy.projected_dos
     symbols = np.array(phonopy.primitive.symbols)
     outcome.arrays["dos_THz"] = np.array(dos.frequency_points)

@@ -3,9 +3,8 @@
 import io
 from dataclasses import dataclass
 
-from dpchannel.report.reference import Reference, paper
-from dpchannel.results import Result, project_root
-from dpchannel.settings import load
+from dpchannel.report.reference import literature, paper
+from dpchannel.results import Result
 
 # rows of the result itself, by the suffix of its quantities
 _OWN = {"": "this engine", "_teacher": "teacher", "_published": "published PBE structure"}
@@ -54,8 +53,7 @@ def rows(result: Result) -> list[Row]:
         Row(source, {name: own[suffix][name] for name in names if name in own[suffix]})
         for suffix, source in _OWN.items()
     ]
-    literature = load(Reference, project_root() / "regression" / "literature.toml")
-    for label, source in (("paper", paper()), ("", literature)):
+    for label, source in (("paper", paper()), ("", literature())):
         by_method: dict[str, dict[str, float]] = {}
         for name in names:
             for number in source.all_states(result.system, name):

@@ -85,6 +85,21 @@ def paper_barrier_eV(system: str, state: Mapping[str, Any]) -> float | None:
     return number.value if number else None
 
 
+def literature() -> Reference:
+    """Independent numbers; a checkout without them is an InputError."""
+    return load(Reference, project_root() / "regression" / "literature.toml")
+
+
+def published_bulk_moduli(system: str) -> list[tuple[str, float, float]]:
+    """Label, B0 (GPa) and B0' of every published equation of state: pairs of one source."""
+    slopes = {number.where: number.value for number in literature().all_states(system, "B0p")}
+    return [
+        (f"{n.where.split(';')[0]}: {n.value:g} GPa", n.value, slopes[n.where])
+        for n in literature().all_states(system, "B0")
+        if n.where in slopes
+    ]
+
+
 def evidence_path(system: str, task: str, state: Path) -> Path:
     """The committed result for this state: `state` is `P4GPa/T500K`."""
     return project_root() / "regression" / "evidence" / system / task / state / "result.json"
