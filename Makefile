@@ -277,4 +277,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb %/model-compressed.pb
-.PHONY: always structure diffusion labels label train verify neb setup setup-mlip setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion labels label train verify neb benchmark parity lattice eos phonons setup setup-mlip setup-dft doctor status lint test test-slow regression repin compare clean help
