@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIDECAR = "profile.npz"
+_ENOUGH = 5  # images for a curve; turning points alone have none
 _COLOURS = (style.MOBILE, style.OTHER, "#3f8f4f", "#7b4fa3", "#8a6d3b")
 
 
@@ -96,6 +97,9 @@ def _draw_energy(axes: "Axes", one: _Drawn) -> None:
     dash = "-" if one.converged else (0, (3, 2))
     for k in _stretches(one.arrays["minimum"]):
         s = np.linspace(at[k[0]], at[k[-1]], 100)
+        if len(k) < _ENOUGH:
+            axes.plot(at[k], energy[k], color=one.colour, lw=0.6, ls=":", zorder=2)
+            continue
         # a guide for the eye that does not overshoot the images
         curve = PchipInterpolator(at[k], energy[k])(s)
         axes.plot(s, curve, color=one.colour, lw=1.1, ls=dash, zorder=2)
