@@ -205,6 +205,14 @@ def test_a_new_pin_takes_number_terms_and_evidence(regression, measured):
     assert last_entries(regression)["toy.walk.here.x"] == ("1.5", sha256(measured)[:12])
 
 
+def test_evidence_lies_by_state_as_runs_do(regression, measured):
+    one = repin("toy.walk.P2.45GPa-T500K.x", measured, REASON, regression)
+    assert one.evidence == "evidence/toy/walk/P2.45GPa/T500K/result.json"
+    assert (regression / one.evidence).read_bytes() == measured.read_bytes()
+    again = repin("toy.walk.P2.45GPa-T500K.D", regression / one.evidence, REASON, regression)
+    assert again.evidence == one.evidence
+
+
 def test_a_change_leaves_a_line(regression, measured):
     repin("toy.walk.here.x", measured, REASON, regression)
     changed = result(x=Quantity(1.6, "A"))

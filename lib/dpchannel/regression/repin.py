@@ -88,12 +88,16 @@ def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
 
 
 def _evidence_name(pin_id: str, source: Path, regression: Path) -> str:
-    """Where the evidence is kept, relative to `regression`: where it is, if that is there."""
-    folder = regression.resolve()
-    if source.resolve().is_relative_to(folder / "evidence"):
-        return str(source.resolve().relative_to(folder))
+    """Where the evidence is kept, relative to `regression`: where it is, if that is there.
+
+    `pb10po46o.neb.P4GPa-slide.barrier_forward` has it in `evidence/pb10po46o/neb/P4GPa/slide/`.
+    """
+    home = regression.resolve()
+    if source.resolve().is_relative_to(home / "evidence"):
+        return str(source.resolve().relative_to(home))
     system, task, *state, _ = pin_id.split(".")
-    return os.path.join("evidence", system, task, ".".join(state) or task, "result.json")
+    folder = ".".join(state).replace("-", "/")
+    return os.path.join("evidence", system, task, folder, "result.json")
 
 
 def _write(regression: Path, pins: dict[str, Pin], task: str) -> None:
