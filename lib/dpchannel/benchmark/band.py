@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -165,7 +166,8 @@ def settle(
         residual = band.residual()
         return Segment(images, climb_now, residual, residual <= limit)
 
-    search = LBFGS(band, logfile=os.devnull, alpha=_CURVATURE, memory=_MEMORY)
+    optimizable: Any = band  # which ASE's optimisers take, whatever their annotations say
+    search = LBFGS(optimizable, logfile=os.devnull, alpha=_CURVATURE, memory=_MEMORY)
     search.attach(lambda: save(now()), interval=_SAVE_EVERY)
     search.run(fmax=limit, steps=settings.max_steps)
     save(now())
