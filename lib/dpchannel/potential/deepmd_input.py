@@ -89,7 +89,7 @@ def training_input(
                 "neuron": list(network.embedding),
                 "axis_neuron": network.axis,
                 "resnet_dt": False,
-                "type_one_side": True,
+                "type_one_side": settings.descriptor.type_one_side,
                 "precision": network.precision,
                 "seed": seed,
             },

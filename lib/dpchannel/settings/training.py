@@ -13,6 +13,7 @@ class DescriptorSettings(Strict):
     rcut_A: float = Field(gt=0)
     rcut_smth_A: float = Field(ge=0)
     sel_margin: float = Field(ge=0)
+    type_one_side: bool
 
 
 class LearningRateSettings(Strict):
