@@ -307,6 +307,8 @@ def test_missing_changed_or_contradicting_evidence(regression, pinned):
     path = regression / pinned.evidence
     with pytest.raises(InputError, match=r"pinned 1.6 A, .* says 1.5 A"):
         evidence_of(pinned.model_copy(update={"value": 1.6}), regression)
+    with pytest.raises(InputError, match=r"pinned 1.5 nm, .* says 1.5 A"):
+        evidence_of(pinned.model_copy(update={"unit": "nm"}), regression)
     path.write_text(path.read_text() + "\n")
     with pytest.raises(InputError, match="not the file it was pinned with"):
         evidence_of(pinned, regression)

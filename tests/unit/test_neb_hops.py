@@ -1,0 +1,111 @@
+"""Hop after hop in the real crystal's column, on a surface whose barriers are known exactly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator, all_changes
+
+from dpchannel.benchmark.hopping import Column, passages
+from dpchannel.benchmark.neb import images_of, lowest, profile_of, result_of
+from dpchannel.benchmark.workers import Workers
+from dpchannel.settings import CaseSettings, NebSettings, SystemSettings, load
+from dpchannel.structures.cells import load_structure
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
+ALL = load(NebSettings, INPUTS / "neb.toml")
+SETTINGS = ALL.model_copy(update={"band": ALL.band.model_copy(update={"seeds": (1,)})})
+HOME = Column(load_structure(SYSTEM, INPUTS), SYSTEM, (1, 1, 2))
+HILL, PAIR = 0.6, 0.2  # eV
+CASE = CaseSettings(about="analytic", repeat=(1, 1, 2), sequences=((0, 1), (1, 0)))
+
+
+def energy_of(u, v):
+    """Two ions u and v sites up: a hill for each, and a price for being out of step."""
+    hills = HILL * (2 - np.cos(2 * np.pi * u) - np.cos(2 * np.pi * v)) / 2
+    return hills + PAIR * (1 - np.cos(np.pi * (u - v))) / 2
+
+
+class Hills(Calculator):
+    """`energy_of` along the channel; springs hold the ions to the axis, all else to its place."""
+
+    implemented_properties = ("energy", "forces", "stress")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        gone, k, site = self.atoms.positions - HOME.atoms.positions, 5.0, np.linalg.norm(HOME.step)
+        heights = gone[HOME.ions] @ HOME.along / site
+        gone[HOME.ions] -= np.outer(heights * site, HOME.along)
+        forces = -k * gone
+        u, v = heights
+        out_of_step = PAIR * np.pi * np.sin(np.pi * (u - v)) / 2
+        slopes = HILL * np.pi * np.sin(2 * np.pi * heights) + np.array([1, -1]) * out_of_step
+        forces[HOME.ions] -= np.outer(slopes / site, HOME.along)
+        energy = 0.5 * k * float((gone**2).sum()) + float(energy_of(u, v))
+        self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    work = tmp_path_factory.mktemp("hops")
+    return passages(HOME, CASE, SETTINGS, Workers(Hills), work, lambda text: None), work
+
+
+def test_two_hops_lead_from_one_ordered_state_to_the_other(found):
+    """Both sequences are alike by symmetry; the middle state costs the price of one pair.
+
+    The tolerance is what bands relaxed to 0.02 eV/A leave: a curvature of 2 eV/A^2 and more turns
+    that into 0.1 meV, the states' 0.01 eV/A into less.
+    """
+    both, _ = found
+    # the other ion gives way a little: the saddle is the highest point of the valley
+    u, v = np.meshgrid(np.linspace(0, 1, 1001), np.linspace(-0.2, 0.2, 801), indexing="ij")
+    top = energy_of(u, v).min(axis=1).max()
+    info = {
+        "system": "pb10po46o",
+        "case": "hills",
+        "about": CASE.about,
+        "engine": "hills",
+        "pressure_GPa": 0.0,
+        "repeat": np.array(CASE.repeat),
+        "ordered_end": True,
+    }
+    profile = profile_of(images_of(lowest(both), HOME, info))
+    result = result_of(profile, method="", others=both)
+    assert all(check.ok for check in result.checks)
+    values = {name: quantity.value for name, quantity in result.quantities.items()}
+    expected = {
+        "barrier_forward": top,
+        "barrier_backward": top,
+        "hop1_forward": top,
+        "hop1_backward": top - PAIR,
+        "hop2_forward": top - PAIR,
+        "hop2_backward": top,
+        "pair_energy": PAIR,
+        "height_01": top,
+        "height_10": top,
+        "off_axis": 0.0,
+    }
+    assert values == pytest.approx(expected, abs=2e-3)
+    np.testing.assert_allclose(profile.height[profile.minimum][[0, -1]], [0, 1], atol=0.01)
+
+
+def test_states_and_hops_have_names_of_their_own(found):
+    _, work = found
+    states = {path.name for path in work.glob("[01][01].extxyz")}
+    assert states == {f"{label}.extxyz" for label in ("00", "10", "01", "11")}
+    hops = {path.name[:5] for path in work.glob("*-*.top.extxyz")}
+    assert hops == {"00-10", "10-11", "00-01", "01-11"}
+
+
+def test_shared_hops_are_found_once(found):
+    """A case with only the first hop reads what the longer one has left."""
+    both, work = found
+
+    def never():
+        raise AssertionError("nothing is left to evaluate")
+
+    single = CASE.model_copy(update={"sequences": ((0,),)})
+    (passage,) = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
+    np.testing.assert_allclose(passage.whole.energies, both[0].hops[0].energies, atol=1e-9)
