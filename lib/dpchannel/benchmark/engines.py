@@ -14,7 +14,7 @@ from dpchannel.errors import EngineFailed, InputError
 from dpchannel.labels.labeler import ENGINES, Labeler, frame_id, labeler
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.md import cores as share
-from dpchannel.potential.calculator import calculator, potential_file
+from dpchannel.potential.calculator import calculator, check_potential, potential_file
 from dpchannel.potential.reference import read_reference
 from dpchannel.results import project_root
 from dpchannel.settings import LabelSettings, SystemSettings, load
@@ -71,10 +71,12 @@ def engine(
     Raises
     ------
     InputError              no such engine
-    PotentialError          the potential is not there
+    PotentialError          the potential is not there, damaged, or lacks an element
     """
     if name == DP:
         model = potential_file(potential or inputs / system.system.potential)
+        if model.suffix == ".pb":  # refused before anyone waits for cores
+            check_potential(model, system.system.elements)
         return Engine(name, system, model, inputs, work)
     if name not in ENGINES:
         raise InputError(f"engine {name!r}: use one of {', '.join((DP, *ENGINES))}.")

@@ -44,9 +44,7 @@ class EosSettings(Strict):
     def _window_lies_inside(self) -> "EosSettings":
         (low, high), (first, last) = self.strain, self.window
         if not -0.5 < low <= first < 0 < last <= high:
-            raise ValueError(
-                f"window {self.window} must lie around 0 and inside strain {low, high}"
-            )
+            raise ValueError(f"window {self.window}: must lie around 0, inside {self.strain}")
         if min(-first, last) < 3 * self.step:
             raise ValueError(f"step {self.step}: a fit needs three points on either side of 0")
         if list(self.pressures_GPa) != sorted(set(self.pressures_GPa)):

@@ -1,0 +1,207 @@
+"""Lattice, equation of state and parity on a crystal of springs, where every answer is known."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import GPa
+from numpy.testing import assert_allclose
+
+from dpchannel.benchmark.eos import eos
+from dpchannel.benchmark.lattice import RELAXED, lattice
+from dpchannel.benchmark.parity import parity, r2, splits
+from dpchannel.errors import InputError, NotConverged
+from dpchannel.settings import SystemSettings, load
+from dpchannel.settings.benchmark import BenchmarkSettings
+from dpchannel.structures.cells import load_structure
+from dpchannel.structures.measure import measure
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from springs import Springs
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
+HOW = load(BenchmarkSettings, INPUTS / "benchmark.toml")
+CRYSTAL = load_structure(SYSTEM, INPUTS)
+
+
+def quiet(message):
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def relaxed():
+    return lattice(
+        Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={"published": CRYSTAL}, note=quiet
+    )
+
+
+def test_every_start_comes_back_to_the_crystal_at_rest(relaxed):
+    """Springs are at rest in the published structure: rattled starts find its lattice again.
+
+    1e-5 A: a force of 5e-6 eV/A on springs of 2 eV/A^2, many to an atom.
+    """
+    known = measure(CRYSTAL, SYSTEM)
+    for name in ("a", "b", "c", "triangle_empty", "triangle_filled", "Pb1_Pb1"):
+        assert relaxed.quantities[name].value == pytest.approx(known[name][0], abs=1e-5)
+        assert relaxed.quantities[f"{name}_published"].value == known[name][0]
+    assert relaxed.quantities["energy"].value == pytest.approx(0, abs=1e-8)
+    assert relaxed.quantities["start_spread"].n == HOW.lattice.starts
+    assert [check.ok for check in relaxed.checks] == [True]
+    assert relaxed.state["space_group"] == "P3 (143)"
+    residual = np.linalg.norm(relaxed.structures[RELAXED].get_forces(), axis=1).max()
+    assert residual < HOW.phonons.residual_eV_per_A
+
+
+def test_another_minimum_shows_in_the_spread_of_the_starts(monkeypatch):
+    """A start that ends in a cell longer by 0.1 % of a, 0.01 A, is no rounding."""
+    ends = iter([1.0, 1.001, 1.0, 1.0, 1.0])
+
+    def relaxed(atoms, calculator, settings, note):
+        end = CRYSTAL.copy()
+        end.set_cell(CRYSTAL.cell.array * next(ends), scale_atoms=True)
+        end.calc = Springs(CRYSTAL)
+        end.get_potential_energy()
+        return end
+
+    monkeypatch.setattr("dpchannel.benchmark.lattice._relaxed", relaxed)
+    found = lattice(Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
+    assert [(check.name, check.ok) for check in found.checks] == [("start_spread", False)]
+    assert found.quantities["start_spread"].value == pytest.approx(1e-3 * 10.024, rel=1e-3)
+
+
+def test_a_crystal_that_falls_apart_is_named(monkeypatch):
+    """No phosphorus has four oxygens any more."""
+
+    def relaxed(atoms, calculator, settings, note):
+        gas = CRYSTAL.copy()
+        gas.set_scaled_positions(np.random.default_rng(3).random((41, 3)))
+        return gas
+
+    monkeypatch.setattr("dpchannel.benchmark.lattice._relaxed", relaxed)
+    with pytest.raises(NotConverged, match="the crystal fell apart while relaxing"):
+        lattice(Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
+
+
+@pytest.fixture(scope="module")
+def curves(relaxed):
+    start = relaxed.structures[RELAXED]
+    return eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
+
+
+def test_bulk_modulus_of_springs_under_even_strain(curves):
+    """All lengths l grow to l (1 + s), so E = K s^2 / 2 with K = sum k l^2, and B0 = K / (9 V0).
+
+    Birch-Murnaghan has another shape than a parabola in s; over a window of 3 % that shifts B0 by
+    less than 1 %.
+    """
+    springs = Springs(CRYSTAL)
+    stiffness = 0.5 * springs.stiffness * np.sum(springs.rest**2)
+    exact = stiffness / 9 / CRYSTAL.get_volume() / GPa
+    assert curves.quantities["B0_fixed"].value == pytest.approx(exact, rel=0.01)
+    strain = curves.arrays["strain"]
+    assert_allclose(
+        curves.arrays["energy_fixed_eV"], stiffness * strain**2 / 2, rtol=1e-4, atol=1e-6
+    )
+    assert_allclose(strain[[0, -1]], HOW.eos.strain, rtol=0, atol=1e-12)
+    assert curves.arrays["inside_window"].sum() == 7
+
+
+def test_the_minimum_of_every_fit_is_the_relaxed_cell(curves, relaxed):
+    volume = relaxed.quantities["V"].value
+    for suffix in ("", "_strain", "_fixed"):
+        assert curves.quantities[f"V0{suffix}"].value == pytest.approx(volume, rel=1e-3)
+        fit = curves.quantities[f"B0{suffix}"]
+        assert fit.ci95[0] < fit.value < fit.ci95[1] and fit.stderr > 0
+    assert all(check.ok for check in curves.checks), curves.checks
+
+
+def test_freedom_makes_softer(curves):
+    """Each relaxation that is allowed can only lower the energy."""
+    under_pressure, strained, fixed = (
+        curves.quantities[f"B0{suffix}"].value for suffix in ("", "_strain", "_fixed")
+    )
+    assert under_pressure < 1.01 * strained < 1.02 * fixed
+    lower = curves.arrays["energy_relaxed_eV"] - curves.arrays["energy_fixed_eV"]
+    assert lower.max() < 1e-9
+
+
+def test_pressure_of_the_stress_is_the_slope_of_the_energy(curves):
+    """P = -dE/dV, by central differences over 2 % of strain: good to the third order, 1 %."""
+    energy, volume = curves.arrays["energy_relaxed_eV"], curves.arrays["volume_A3"]
+    slope = -(energy[2:] - energy[:-2]) / (volume[2:] - volume[:-2]) / GPa
+    inside = curves.arrays["inside_window"][1:-1]
+    stress = curves.arrays["pressure_relaxed_GPa"][1:-1]
+    assert_allclose(slope[inside], stress[inside], rtol=0.02, atol=0.02)
+
+
+def test_a_start_far_from_rest_fails_the_check_of_the_minimum(relaxed):
+    swollen = relaxed.structures[RELAXED].copy()
+    swollen.set_cell(1.01 * swollen.cell.array, scale_atoms=True)
+    found = eos(Springs(CRYSTAL), swollen, SYSTEM, HOW.eos, quiet)
+    missed = {check.name for check in found.checks if not check.ok}
+    assert missed == {f"V0{suffix}_against_relaxed" for suffix in ("", "_strain", "_fixed")}
+
+
+def labelled(n, seed=5):
+    rng = np.random.default_rng(seed)
+    frames = []
+    for _ in range(n):
+        atoms = CRYSTAL.copy()
+        atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
+        atoms.calc = Springs(CRYSTAL)
+        results = {k: atoms.calc.get_property(k, atoms) for k in ("energy", "forces", "stress")}
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        frames.append(atoms)
+    return frames
+
+
+def test_errors_of_an_engine_that_is_a_tenth_too_stiff():
+    """Energies and forces are 1.1 times the labels: every error is a tenth of the label."""
+    frames = {"train": labelled(4), "test": labelled(3, seed=6)}
+    found = parity(Springs(CRYSTAL, 2.2), frames, own_zero=False, note=quiet)
+    for split, suffix in (("train", ""), ("test", "_test")):
+        energy = 1e3 * np.array([a.get_potential_energy() / 41 for a in frames[split]])
+        force = np.concatenate([a.get_forces().ravel() for a in frames[split]])
+        mae = {name: found.quantities[f"{name}_mae{suffix}"].value for name in ("energy", "force")}
+        assert mae["energy"] == pytest.approx(0.1 * energy.mean(), rel=1e-9)
+        assert mae["force"] == pytest.approx(0.1 * np.abs(force).mean(), rel=1e-9)
+        # 1 - 0.01 sum F^2 / sum (F - mean)^2, and forces add up to zero
+        assert found.quantities[f"force_r2{suffix}"].value == pytest.approx(0.99, abs=1e-9)
+        assert found.quantities[f"energy_mae{suffix}"].n == len(frames[split])
+
+
+def test_another_zero_of_energy_is_taken_off_only_when_asked():
+    frames = {"test": labelled(3)}
+    moved = Springs(CRYSTAL, zero_eV=41.0)
+    for own_zero, mae in ((True, 0.0), (False, 1000.0)):
+        found = parity(moved, frames, own_zero=own_zero, note=quiet)
+        assert found.quantities["energy_shift"].value == pytest.approx(1000.0)
+        assert found.quantities["energy_mae_test"].value == pytest.approx(mae, abs=1e-6)
+        assert found.quantities["force_mae_test"].value == pytest.approx(0, abs=1e-12)
+
+
+def test_equal_labels_have_no_r2():
+    assert r2(np.ones(3), np.ones(3)) is None
+
+
+def test_frames_are_chosen_evenly(tmp_path):
+    data = INPUTS / "labels/pb10po46o/mlip"
+    found = splits(data, 7)
+    assert set(found) == {"train", "test"}
+    assert all(0 < len(members) <= 7 for members in found.values())
+    with pytest.raises(InputError, match="no data set in deepmd/npy format"):
+        splits(tmp_path, 7)
+
+
+def test_the_window_lies_inside_the_strains(tmp_path):
+    path = tmp_path / "benchmark.toml"
+    text = (INPUTS / "benchmark.toml").read_text()
+    path.write_text(text.replace("window = [-0.03, 0.03]", "window = [-0.1, 0.03]"))
+    with pytest.raises(InputError, match="must lie around 0, inside"):
+        load(BenchmarkSettings, path)
+    path.write_text(text.replace("step = 0.01", "step = 0.02"))
+    with pytest.raises(InputError, match="three points on either side"):
+        load(BenchmarkSettings, path)
