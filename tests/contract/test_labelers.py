@@ -1,6 +1,7 @@
 """One contract, run against every engine of labels."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from dpchannel.labels.dataset import virial
 from dpchannel.labels.gate import problem
 from dpchannel.labels.labeler import ENGINES, frame_id, labeler
 from dpchannel.labels.queue import label_queue, labelled_ids
+from dpchannel.labels.vasp import VaspLabeler
 from dpchannel.settings import LabelSettings, MlipSettings, load
+from dpchannel.settings.vasp import VaspSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = load(LabelSettings, ROOT / "inputs/labels.toml")
@@ -43,8 +46,21 @@ def cp2k():
     return labeler("cp2k", SETTINGS, inputs=ROOT / "tests/data/cp2k.toml")
 
 
+def vasp():
+    """A stand-in that writes VASP's files from Lennard-Jones; POTCARs without content."""
+    rules = load(VaspSettings, ROOT / "inputs/vasp.toml")
+    program = rules.program.model_copy(
+        update={
+            "command": (sys.executable, str(ROOT / "tests/standins/vasp_std")),
+            "potcar_library": str(ROOT / "tests/data/potcars"),
+        }
+    )
+    return VaspLabeler(rules.model_copy(update={"program": program}))
+
+
 # every engine in its cheapest form; a new engine adds a line here
 MAKERS = {
+    "vasp-standin": vasp,
     "cp2k-hydrogen": cp2k,
     "mlip-lj": lambda: labeler("mlip", with_mlip(LENNARD_JONES)),
     "mlip-teacher": teacher,
@@ -52,7 +68,12 @@ MAKERS = {
 
 
 @pytest.fixture(
-    params=["mlip-lj", pytest.param("mlip-teacher", marks=pytest.mark.mlip), "cp2k-hydrogen"],
+    params=[
+        "mlip-lj",
+        pytest.param("mlip-teacher", marks=pytest.mark.mlip),
+        "cp2k-hydrogen",
+        "vasp-standin",
+    ],
 )
 def engine(request):
     return MAKERS[request.param]()
@@ -135,8 +156,8 @@ STRAINS = {
 @pytest.mark.parametrize("name", STRAINS)
 def test_virial_is_minus_the_slope_by_strain(engine, tmp_path, name):
     """W : S = -dE/d(strain along S): the sign and unit that DeePMD-kit trains on."""
-    if engine.name == "cp2k" and name != "all":
-        pytest.skip("all components at once: each label takes seconds")
+    if (engine.name in ("cp2k", "vasp")) != (name == "all"):
+        pytest.skip("one at a time, or all at once where a label takes seconds")
     direction = np.array(STRAINS[name])
     h, atoms = 2e-3, crystal_for(engine, 2)
     energies = []

@@ -9,6 +9,7 @@ from dpchannel import settings
 from dpchannel.errors import InputError
 from dpchannel.settings.campaign import CampaignSettings
 from dpchannel.settings.cp2k import Cp2kSettings
+from dpchannel.settings.vasp import VaspSettings
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 SHIPPED = {
@@ -18,6 +19,7 @@ SHIPPED = {
     "labels.toml": settings.LabelSettings,
     "campaign.toml": CampaignSettings,
     "cp2k.toml": Cp2kSettings,
+    "vasp.toml": VaspSettings,
     "training.toml": settings.TrainingSettings,
     "verify.toml": settings.VerifySettings,
     **{f"profiles/{p.name}": settings.ProfileSettings for p in (INPUTS / "profiles").glob("*")},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dpchannel.settings import LabelSettings
 
-ENGINES = ("mlip", "cp2k")
+ENGINES = ("mlip", "cp2k", "vasp")
 
 
 class Labeler(Protocol):
@@ -80,4 +80,9 @@ def labeler(engine: str, settings: LabelSettings, *, inputs: Path | None = None)
         from dpchannel.settings.cp2k import Cp2kSettings
 
         return Cp2kLabeler(load(Cp2kSettings, path))
+    if engine == "vasp":
+        from dpchannel.labels.vasp import VaspLabeler
+        from dpchannel.settings.vasp import VaspSettings
+
+        return VaspLabeler(load(VaspSettings, path))
     raise InputError(f"engine {engine!r}: not known here. Engines: {', '.join(ENGINES)}.")
