@@ -166,7 +166,9 @@ ON   ?=
 NEB  := $(RUNS)/$(SYSTEM)/neb
 NEB_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
 NEB_FINDER := $(or $(ON),$(NEB_ENGINE))
-NEB_DIR    := $(NEB)/$(NEB_ENGINE)$(if $(ON),-on-$(ON))
+NEB_OTHER  := $(if $(filter dp,$(NEB_FINDER)),$(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=)))
+NEB_FOUND  := $(NEB)/$(NEB_FINDER)$(if $(NEB_OTHER),_$(subst /,_,$(NEB_OTHER)))
+NEB_DIR    := $(if $(ON),$(NEB)/$(NEB_ENGINE)-on-$(notdir $(NEB_FOUND)),$(NEB_FOUND))
 ifneq ($(filter neb benchmark $(NEB)/%,$(MAKECMDGOALS)),)
   NEB_P := $(if $(filter file,$(origin P)),0GPa 4GPa,$(P))
   NEB_P := $(patsubst %/T0K,%,$(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(NEB_P)) --temperature=0K))
@@ -182,10 +184,10 @@ NEB_RESULTS := $(foreach p,$(NEB_P),$(foreach c,$(CASE),$(NEB_DIR)/$(p)/$(c)/res
 neb: $(NEB_RESULTS) $(NEB_RESULTS:result.json=profile.png) ## Barriers of the hop: CASE="slide next_1x1x4" P="0GPa 4GPa"; ENGINE=mlip ON=dp: the teacher on those paths
 	@$(foreach file,$(NEB_RESULTS),echo 'up to date: $(file)';)
 
-$(NEB)/$(NEB_FINDER)/%/result.json: $(NEB_KEY) | $(VENV)
+$(NEB_FOUND)/%/result.json: $(NEB_KEY) | $(VENV)
 	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
 
-$(NEB)/$(NEB_ENGINE)-on-$(ON)/%/result.json: $(NEB)/$(NEB_FINDER)/%/result.json | $(VENV)
+$(NEB)/$(NEB_ENGINE)-on-$(notdir $(NEB_FOUND))/%/result.json: $(NEB_FOUND)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/neb.py --reevaluate $(<D)/path.extxyz --engine $(NEB_ENGINE) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
 
 $(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)

@@ -36,6 +36,12 @@ def test_another_engine_on_the_same_paths(project):
     assert f"--reevaluate {FOLDER}/dp/P4GPa/slide/path.extxyz --engine mlip" in done.out
 
 
+def test_another_potential_lies_beside_the_shipped_one(project):
+    done = project.make("-n", "neb", "CASE=slide", "P=4GPa", "POTENTIAL=some/model.pb")
+    assert steps(done.out)[0] == "neb dp_some_model.pb/P4GPa/slide/result.json"
+    assert "--potential some/model.pb" in done.out
+
+
 def test_a_pressure_without_unit(project):
     done = project.make("neb", "P=4")
     assert done.code != 0
