@@ -177,7 +177,12 @@ def relaxed(
     distorted = distorted.copy()
     distorted.rattle(settings.rattle_A, seed=settings.seed)
     after = relax(
-        distorted, calculator, fmax_eV_per_A=settings.fmax_eV_per_A, max_steps=settings.max_steps
+        distorted,
+        calculator,
+        downhill=True,  # the start is close to a saddle: the parent
+        fmax_eV_per_A=settings.fmax_eV_per_A,
+        max_steps=settings.max_steps,
+        note=note,
     )
     units = n_formula * int(np.prod(repeat))
     gain_meV = 1e3 * (before_eV - after.get_potential_energy()) / units

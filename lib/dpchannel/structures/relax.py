@@ -25,16 +25,19 @@ def relax(
     *,
     pressure_GPa: float = 0.0,
     fixed_cell: bool = False,
+    downhill: bool = False,
     fmax_eV_per_A: float = 1e-3,
     max_steps: int = 500,
     note: Callable[[str], None] = lambda message: None,
 ) -> Atoms:
-    """Minimise the enthalpy over positions and cell (limited-memory BFGS).
+    """Minimise the enthalpy over positions and cell.
 
     Parameters
     ----------
     pressure_GPa : GPa      hydrostatic
     fixed_cell : bool       move the atoms alone: the energy is minimised
+    downhill : bool         full BFGS: it leaves a saddle, where limited memory may settle on the
+                            one it starts from; costs more when there are many atoms
     fmax_eV_per_A : eV/A    largest residual force, the cell's generalised forces included
     note : callable         told about progress, a line at a time
 
@@ -48,7 +51,7 @@ def relax(
     InputError              a limit that is not positive
     """
     from ase.filters import FrechetCellFilter
-    from ase.optimize import LBFGS
+    from ase.optimize import BFGS, LBFGS
 
     if not (fmax_eV_per_A > 0 and max_steps > 0):
         raise InputError(f"fmax {fmax_eV_per_A} eV/A, {max_steps} steps: both must be positive.")
@@ -57,7 +60,7 @@ def relax(
     cell: Any = atoms
     if not fixed_cell:
         cell = FrechetCellFilter(atoms, scalar_pressure=pressure_GPa * gpa_in_ev_per_a3())
-    search = LBFGS(cell, logfile=os.devnull, alpha=_CURVATURE)
+    search: Any = (BFGS if downhill else LBFGS)(cell, logfile=os.devnull, alpha=_CURVATURE)
 
     def residual() -> float:
         return float(np.linalg.norm(cell.get_forces(), axis=1).max())
