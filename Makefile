@@ -122,6 +122,12 @@ CAMPAIGN := inputs/labels/$(SYSTEM)/$(ENGINE)
 label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again
 	@$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1)
 
+# Hours a point for the real crystal: computed once, kept, never redone; call again to go on.
+CONVERGED := inputs/labels/$(SYSTEM)/$(ENGINE)/convergence
+converge: | $(VENV) ## Labels against cutoff, basis, k-points, SCF and smoothing: ENGINE=cp2k; the list is inputs/converge.toml
+	@$(PY) bin/converge.py --engine $(ENGINE) --out $(CONVERGED) --work $(LABELS)/convergence $(if $(findstring command,$(origin BUDGET)),--budget $(BUDGET)) --threads $(or $(CORES),1)
+	@$(PY) bin/plot_convergence.py $(CONVERGED)/result.json --out $(CONVERGED)/convergence.png
+
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
 train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
 	@echo 'up to date: $(TRAINED)/shipped; use it with POTENTIAL=$(TRAINED)/shipped'
@@ -279,4 +285,4 @@ help: ## This list
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 .PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb %/model-compressed.pb
-.PHONY: always structure diffusion labels label train verify neb benchmark parity lattice eos phonons setup setup-mlip setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion labels label converge train verify neb benchmark parity lattice eos phonons setup setup-mlip setup-dft doctor status lint test test-slow regression repin compare clean help

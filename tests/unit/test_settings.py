@@ -8,6 +8,7 @@ import pytest
 from dpchannel import settings
 from dpchannel.errors import InputError
 from dpchannel.settings.campaign import CampaignSettings
+from dpchannel.settings.converge import ConvergeSettings
 from dpchannel.settings.cp2k import Cp2kSettings
 from dpchannel.settings.vasp import VaspSettings
 
@@ -18,6 +19,7 @@ SHIPPED = {
     "diffusion.toml": settings.DiffusionSettings,
     "labels.toml": settings.LabelSettings,
     "campaign.toml": CampaignSettings,
+    "converge.toml": ConvergeSettings,
     "cp2k.toml": Cp2kSettings,
     "vasp.toml": VaspSettings,
     "training.toml": settings.TrainingSettings,
