@@ -150,7 +150,9 @@ def _bulk(
     """Densities of states of each element, heat capacity and zero-point energy."""
     phonopy = constants.phonopy
     phonopy.run_mesh(settings.mesh, with_eigenvectors=True, is_mesh_symmetry=False)
-    phonopy.run_projected_dos(freq_pitch=settings.states_step_THz)
+    # smeared: bands flatter than the grid would be missed or doubled by interpolation
+    width = settings.states_width_THz
+    phonopy.run_projected_dos(sigma=width, freq_pitch=width / 2, use_tetrahedron_method=False)
     dos = phonopy.projected_dos
     symbols = np.array(phonopy.primitive.symbols)
     outcome.arrays["dos_THz"] = np.array(dos.frequency_points)

@@ -34,7 +34,7 @@ def potential_file(folder: Path, precise: bool = True) -> Path:
     ------
     PotentialError          it is not there
     """
-    path = folder if folder.is_file() else folder / (PRECISE if precise else FAST)
+    path = folder / (PRECISE if precise else FAST) if folder.is_dir() else folder
     if not path.is_file():
         raise PotentialError(
             f"{path}: no potential there. Restore it with `git checkout -- {path}`, train one with"

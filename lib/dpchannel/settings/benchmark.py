@@ -73,7 +73,7 @@ class PhononTaskSettings(Strict):
     path: str = Field(pattern=r"^[A-Z]{2,}$")
     points: int = Field(ge=2)
     mesh: Repeat
-    states_step_THz: float = Field(gt=0)
+    states_width_THz: float = Field(gt=0)
     imaginary_below_THz: float = Field(lt=0)
     temperatures_K: tuple[float, float]
     temperature_step_K: float = Field(gt=0)
