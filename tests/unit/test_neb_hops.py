@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from ase.calculators.calculator import Calculator, all_changes
 
+from dpchannel.benchmark.engines import Engine
 from dpchannel.benchmark.hopping import Column, passages
 from dpchannel.benchmark.neb import images_of, lowest, profile_of, result_of
+from dpchannel.benchmark.neb_task import Order, reevaluated
+from dpchannel.benchmark.route import write_images
 from dpchannel.benchmark.workers import Workers
+from dpchannel.errors import InputError
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings, load
 from dpchannel.structures.cells import load_structure
 
@@ -19,6 +23,15 @@ SETTINGS = ALL.model_copy(update={"band": ALL.band.model_copy(update={"seeds": (
 HOME = Column(load_structure(SYSTEM, INPUTS), SYSTEM, (1, 1, 2))
 HILL, PAIR = 0.6, 0.2  # eV
 CASE = CaseSettings(about="analytic", repeat=(1, 1, 2), sequences=((0, 1), (1, 0)))
+INFO = {
+    "system": "pb10po46o",
+    "case": "hills",
+    "about": CASE.about,
+    "engine": "hills",
+    "pressure_GPa": 0.0,
+    "repeat": np.array(CASE.repeat),
+    "ordered_end": True,
+}
 
 
 def energy_of(u, v):
@@ -62,16 +75,7 @@ def test_two_hops_lead_from_one_ordered_state_to_the_other(found):
     # the other ion gives way a little: the saddle is the highest point of the valley
     u, v = np.meshgrid(np.linspace(0, 1, 1001), np.linspace(-0.2, 0.2, 801), indexing="ij")
     top = energy_of(u, v).min(axis=1).max()
-    info = {
-        "system": "pb10po46o",
-        "case": "hills",
-        "about": CASE.about,
-        "engine": "hills",
-        "pressure_GPa": 0.0,
-        "repeat": np.array(CASE.repeat),
-        "ordered_end": True,
-    }
-    profile = profile_of(images_of(lowest(both), HOME, info))
+    profile = profile_of(images_of(lowest(both), HOME, INFO))
     result = result_of(profile, method="", others=both)
     assert all(check.ok for check in result.checks)
     values = {name: quantity.value for name, quantity in result.quantities.items()}
@@ -109,3 +113,24 @@ def test_shared_hops_are_found_once(found):
     single = CASE.model_copy(update={"sequences": ((0,),)})
     (passage,) = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
     np.testing.assert_allclose(passage.whole.energies, both[0].hops[0].energies, atol=1e-9)
+
+
+def test_a_potential_replaced_under_way_gives_no_result(found, tmp_path):
+    """The result would carry the check sum of a potential it was not made with."""
+    both, _ = found
+    images = images_of(both[0], HOME, INFO)
+    write_images(tmp_path / "path.extxyz", images)
+    model = tmp_path / "model.pb"
+    model.write_text("one")
+
+    class Replacing(Hills):
+        def calculate(self, *args, **kwargs):
+            super().calculate(*args, **kwargs)
+            model.write_text("another")
+
+    order = Order(SYSTEM, INPUTS, SETTINGS, "slide", 0.0, tmp_path / "work", 0.0)
+    engine = Engine("dp", SYSTEM, model, INPUTS, tmp_path)
+    kept = reevaluated(order, engine, Workers(Hills), tmp_path / "path.extxyz", False)
+    assert kept.result.provenance["potential"]["path"].endswith("model.pb")
+    with pytest.raises(InputError, match=r"model.pb: changed while the path was being found"):
+        reevaluated(order, engine, Workers(Replacing), tmp_path / "path.extxyz", False)

@@ -68,11 +68,13 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
 
     Raises
     ------
-    InputError              no such case, or one that does not fit the crystal
+    InputError              no such case, one that does not fit the crystal, or inputs that changed
+                            under way
     NotConverged            the cell or a state did not come to rest
     """
     case, label = order.case, pressure_label(order.pressure_GPa)
-    work = order.work / _key(order, engine)
+    key = _key(order, engine)
+    work = order.work / key
     column = Column(_crystal(order, workers, work, note), order.system, case.repeat)
     size = "x".join(map(str, case.repeat))  # cases of one cell share their hops
     found = passages(column, case, order.settings, workers, work / size, note)
@@ -93,7 +95,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
         f" enthalpy at fixed cell, that of the ordered crystal at {label}"
     )
     result = result_of(profile_of(images), method=method, others=found)
-    return Found(_signed(result, order, engine), images)
+    return Found(_signed(result, order, engine, key), images)
 
 
 def reevaluated(
@@ -103,16 +105,17 @@ def reevaluated(
 
     Raises
     ------
-    InputError              no path there, or images that are not those of bin/neb.py
+    InputError              no path there, images that are not those of bin/neb.py, or inputs that
+                            changed under way
     """
-    stored = read_images(path)
+    key, stored = _key(order, engine), read_images(path)
     profile_of(stored)  # refused before an engine is troubled
     images = evaluated(stored, workers, turning_points=turning_points)
     profile = profile_of(images)
     method = f"single points of {engine.name} on the path of {profile.info['engine']}, not relaxed"
     result = result_of(profile, method=method, engine=engine.name)
     result.files[relative(path)] = sha256(path)
-    return Found(_signed(result, order, engine), images)
+    return Found(_signed(result, order, engine, key), images)
 
 
 def write(found: Found, out: Path) -> None:
@@ -161,7 +164,13 @@ def _key(order: Order, engine: Engine) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _signed(result: Result, order: Order, engine: Engine) -> Result:
+def _signed(result: Result, order: Order, engine: Engine, key: str) -> Result:
+    """Add where it came from; `key` is what the inputs were at the start."""
+    if _key(order, engine) != key:
+        raise InputError(
+            f"{engine.potential or order.system.system.structure}: changed while the path was being"
+            " found, so the result would name the wrong one. Start again."
+        )
     settings = order.settings.model_dump(mode="json", exclude={"case"})
     settings["case"] = order.case.model_dump(mode="json")
     result.provenance |= provenance(

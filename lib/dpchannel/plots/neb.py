@@ -81,7 +81,7 @@ def plot_neb(results: list[Path], out: list[Path], *, paper_barrier_eV: float | 
                 fontsize=8,
             )
         _finish(energy, path)
-        figure.legend(loc="outside upper left", ncols=1)
+        figure.legend(loc="outside upper left", ncols=2)
         style.save(figure, out)
 
 
@@ -130,7 +130,7 @@ def _finish(energy: "Axes", path: "Axes") -> None:
     energy.axhline(0.0, color=style.REFERENCE, lw=0.4, zorder=0)
     energy.set_xlabel("length of the path (Å)")
     energy.set_ylabel("enthalpy (eV)")
-    energy.set_title("open: relaxed states; top of a climb: the saddle", color=style.FRAMEWORK[0])
+    energy.set_title("open circles: relaxed states", color=style.FRAMEWORK[0])
     path.set_xlim(left=0.0)
     path.set_xlabel("ion off the axis (Å)")
     path.set_ylabel("ion along the channel (sites)")
