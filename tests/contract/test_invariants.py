@@ -11,6 +11,7 @@ from scipy.constants import R
 from dpchannel.benchmark.eos import eos
 from dpchannel.benchmark.lattice import ground_state
 from dpchannel.benchmark.phonons import phonons
+from dpchannel.errors import InputError
 from dpchannel.potential.calculator import calculator
 from dpchannel.results import project_root
 from dpchannel.settings import SystemSettings, load
@@ -132,6 +133,12 @@ def test_phonons_of_the_shipped_potential(crystal, potential, tmp_path):
         # what is relaxed from a distortion lies no higher than the crystal it came from
         assert found.quantities[f"energy_gained_{name}"].value > -0.01
     assert len(found.structures["c_doubled"]) == 2 * len(crystal)
+
+
+def test_phonons_of_an_unrelaxed_cell_are_refused(potential):
+    published = load_structure(SYSTEM, INPUTS)
+    with pytest.raises(InputError, match=r"largest residual force .* limit 1e-05\. Relax the cell"):
+        phonons(potential, published, SYSTEM, HOW.phonons, quiet)
 
 
 @pytest.mark.slow

@@ -57,7 +57,8 @@ class Engine:
         if self.potential is not None:
             elements = self.system.system.elements
             return calculator(self.potential, elements, reach(self.system))
-        found = labeler(self.name, load(LabelSettings, self.inputs / "labels.toml"))
+        settings = load(LabelSettings, self.inputs / "labels.toml")
+        found = labeler(self.name, settings, inputs=self.inputs / f"{self.name}.toml")
         if isinstance(found, MlipLabeler):
             return found._load()
         return LabelerCalculator(found, self.work / self.name)

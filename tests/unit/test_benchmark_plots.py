@@ -1,0 +1,132 @@
+"""Figures read result files alone: the same result gives the same bytes."""
+
+import numpy as np
+import pytest
+
+from dpchannel.benchmark.engines import Engine
+from dpchannel.benchmark.outcome import Outcome, Task, write
+from dpchannel.errors import InputError
+from dpchannel.physics.eos import fit_energy, fit_pressure
+from dpchannel.plots.eos import plot_eos
+from dpchannel.plots.parity import plot_parity
+from dpchannel.plots.phonons import plot_phonons
+from dpchannel.report.lattice import rows, shown
+from dpchannel.report.reference import published_bulk_moduli
+from dpchannel.results import Quantity, project_root
+from dpchannel.settings import SystemSettings, load
+from dpchannel.settings.benchmark import BenchmarkSettings
+
+INPUTS = project_root() / "inputs"
+SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
+HOW = load(BenchmarkSettings, INPUTS / "benchmark.toml")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write an outcome as its script would."""
+
+    def writes(name, outcome):
+        engine = Engine("dp", SYSTEM, None, INPUTS, tmp_path)
+        out = tmp_path / name / "result.json"
+        write(Task(name, engine, HOW, cores=1), outcome, out)
+        return out
+
+    return writes
+
+
+def drawn_twice_the_same(draw, result, tmp_path, **more):
+    first, second = tmp_path / "one.png", tmp_path / "two.png"
+    draw(result, [first], **more)
+    draw(result, [second], **more)
+    assert first.read_bytes() == second.read_bytes()
+    from matplotlib.image import imread
+
+    picture = imread(first)
+    assert picture.shape[1] > 1000 and picture[..., :3].std() > 0.02  # not blank
+
+
+def test_parity(written, tmp_path):
+    outcome, rng = Outcome(), np.random.default_rng(1)
+    for suffix, split in (("", "train"), ("_test", "test")):
+        for what, unit in (("energy", "meV/atom"), ("force", "eV/A")):
+            outcome.quantities[f"{what}_mae{suffix}"] = Quantity(0.1, unit)
+            outcome.quantities[f"{what}_r2{suffix}"] = Quantity(None, "1")
+            label = rng.standard_normal(300)
+            outcome.arrays[f"{what}_label_{split}"] = label
+            outcome.arrays[f"{what}_engine_{split}"] = label + 0.1
+    drawn_twice_the_same(plot_parity, written("parity", outcome), tmp_path)
+
+
+def test_eos_with_published_bulk_moduli(written, tmp_path):
+    others = published_bulk_moduli("pb10po46o")
+    assert [(b0, b0p) for _, b0, b0p in others] == [(54.3, 8.1), (68.4, 4.0)]
+    strain = np.linspace(-0.07, 0.06, 14)
+    volume, inside = 650 * (1 + strain) ** 3, np.abs(strain) < 0.031
+    energy = 500 * strain**2
+    pressure, squeezed = np.linspace(0, 8, 9), 650 * (1 - np.linspace(0, 0.1, 9))
+    outcome = Outcome(
+        arrays={
+            "strain": strain,
+            "volume_A3": volume,
+            "inside_window": inside,
+            "energy_fixed_eV": 2 * energy,
+            "energy_relaxed_eV": energy,
+            "pressure_GPa": pressure,
+            "V_under_pressure": squeezed,
+        }
+    )
+    fits = {
+        "": fit_pressure(squeezed, pressure),
+        "_strain": fit_energy(volume[inside], energy[inside]),
+        "_fixed": fit_energy(volume[inside], 2 * energy[inside]),
+    }
+    for suffix, fit in fits.items():
+        for name, value in fit.value.items():
+            quantity = Quantity(value, "", stderr=fit.stderr[name])
+            outcome.quantities[f"{name}{suffix}"] = quantity
+    drawn_twice_the_same(plot_eos, written("eos", outcome), tmp_path, others=others)
+
+
+def test_phonons_and_a_missing_sidecar(written, tmp_path):
+    place = np.linspace(0, 1, 40)
+    bands = np.stack([np.sin(np.pi * place), 5 + place, 20 - place], axis=1)
+    outcome = Outcome(
+        arrays={
+            "path": place,
+            "turning": place > 0.6,
+            "label": np.array(["G", "A", "L"]),
+            "label_place": np.array([0.0, 0.6, 1.0]),
+            "frequency_1x1x1": bands - 0.3,
+            "frequency_2x2x2": bands,
+            "dos_THz": np.linspace(-1, 20, 50),
+            "dos_Pb": np.linspace(0, 3, 50),
+            "dos_O": np.linspace(3, 0, 50),
+        }
+    )
+    for name in ("1x1x1", "2x2x2"):
+        outcome.quantities[f"f_min_kz_pi_{name}"] = Quantity(-0.3, "THz")
+    result = written("phonons", outcome)
+    drawn_twice_the_same(plot_phonons, result, tmp_path)
+    (result.parent / "phonons.npz").unlink()
+    with pytest.raises(InputError, match="missing, although"):
+        plot_phonons(result, [tmp_path / "one.png"])
+
+
+def test_table_one_has_every_row_and_deviations_from_the_paper(written):
+    from dpchannel.results import Result
+
+    outcome = Outcome()
+    known = {"a": 10.0300 * 1.001, "c": 7.487, "V": 652.0, "triangle_empty": 4.56, "energy": -270.0}
+    for name, value in known.items():
+        outcome.quantities[name] = Quantity(value, "A")
+        if name != "energy":
+            outcome.quantities[f"{name}_published"] = Quantity(value, "A")
+    result = Result.read(written("lattice", outcome))
+    found = {row.source: row.values for row in rows(result)}
+    assert found["this engine"] == known
+    assert found["paper PBE, VASP 520 eV"]["a"] == 10.030
+    assert found["paper deep potential"]["energy"] == -268.5686
+    assert any(source.startswith("X-ray diffraction, P6_3/m") for source in found)
+    text = shown(result)
+    assert "10.0400 (+0.10)" in text
+    assert "-270.0000 (" not in text  # energies count from zeros of their own
