@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from dpchannel.md import native
+
 PATIENCE_S = 120  # the first start of an engine reads gigabytes from a cold disk
 
 
@@ -33,6 +35,7 @@ def examine() -> list[Finding]:
         Finding("tensorflow", "potential, CPU", _package("tensorflow-cpu"), setup, needed=True),
         Finding("lmp with deepmd", "molecular dynamics", _lammps(), setup, needed=True),
         Finding("mpirun", "cores of one run", _mpi(), setup, needed=True),
+        Finding("native kernels", "MD, 1.6 times faster", _native(), "make native (needs g++)"),
         Finding("cores", "grant fewer with CORES=n", _cores(), "", needed=True),
         Finding("sevenn, torch", "labels: the teacher", _teacher(), "make setup-mlip"),
         Finding("GPU", "long runs", _gpu(), "none seen by nvidia-smi; CPU runs work without"),
@@ -56,6 +59,11 @@ def _package(name: str) -> str | None:
 def _teacher() -> str | None:
     sevenn, torch = _package("sevenn"), _package("torch")
     return f"{sevenn}, {torch}" if sevenn and torch else None
+
+
+def _native() -> str | None:
+    library = native.kernels()
+    return None if library is None else native.version()
 
 
 def _cores() -> str:

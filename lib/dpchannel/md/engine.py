@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dpchannel.errors import EngineMissing
+from dpchannel.md import native
 
 # LAMMPS pair commands in place of a model, such as those of a classical force field
 _PAIR_FILE = ".lammps"
@@ -61,7 +62,7 @@ def find_engine(ranks: int) -> Engine:
     program = _program()
     if program is None:
         return Engine((mpirun, "-np", str(ranks), launcher), environment)
-    environment |= _library_paths(environment)
+    environment |= _library_paths(environment) | native.preloaded(environment)
     return Engine((mpirun, "-np", str(ranks), str(program)), environment)
 
 

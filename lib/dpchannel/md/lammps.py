@@ -13,7 +13,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError, PotentialError
-from dpchannel.md import files, segments
+from dpchannel.md import files, native, segments
 from dpchannel.md.engine import find_engine, force_field
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.launch import is_finished, launch
@@ -90,7 +90,8 @@ def run(
             (work_dir / "groups.in").write_text(groups)
             variables = _variables(plan, elements, potential, point, md)
             launch(work_dir, script_name, find_engine(ranks), variables, plan, lock, note)
-        meta = {"state": asdict(point), "ranks": ranks} | provenance(
+        kernels = native.version()
+        meta = {"state": asdict(point), "ranks": ranks, "native_kernels": kernels} | provenance(
             settings=settings, potential=potential, seed=md.seed, cores=ranks, started=started
         )
         equilibration, thermo, centre = segments.read_samples(work_dir, plan)
