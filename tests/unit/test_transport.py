@@ -32,6 +32,13 @@ def analyse(*args, **kwargs):
     return analyse_diffusion(x, time, columns, kwargs.get("axis", 2), D_A, SETTINGS)
 
 
+def test_too_short_a_longest_lag_is_named_with_its_key():
+    x, time, columns = hoppers(1, 2, 0.02, n_frame=100)
+    short = SETTINGS.model_copy(update={"max_lag_fraction": 0.01})
+    with pytest.raises(InputError, match=r"max_lag_fraction = 0.01 of 100 frames leaves 1 lags"):
+        analyse_diffusion(x, time, columns, 2, D_A, short)
+
+
 @pytest.fixture(scope="module")
 def many():
     return analyse(1, 16, 0.02)

@@ -17,13 +17,15 @@ from dpchannel.errors import InputError
 from dpchannel.physics.arrays import Array
 from dpchannel.settings import DiffusionSettings
 
+CONFIDENCE = 0.95  # of every interval and bound: tables, sentences and `ci95` name it
+
 
 @dataclass(frozen=True)
 class Interval:
     """What is known of one D: all numbers in A^2/ps.
 
-    `low`, `high` two-sided by `method`, `upper` one-sided by `upper_method`, both at the settings'
-    confidence; `kind` is `estimate` or `upper_bound` (then `upper` is the number to quote).
+    `low`, `high` two-sided by `method`, `upper` one-sided by `upper_method`, both at CONFIDENCE;
+    `kind` is `estimate` or `upper_bound` (then `upper` is the number to quote).
     """
 
     value: float
@@ -125,23 +127,23 @@ def diffusion_interval(
     """
     if len(slopes) == 0:
         raise InputError("no channel: D has no independent unit.")
-    one_sided = 2 * settings.confidence - 1
+    one_sided = 2 * CONFIDENCE - 1
     value = float(np.mean(slopes))
     spread = _scatter(slopes)
     intervals, uppers = [], []
     if spread is not None:
-        intervals.append(slope_interval(slopes, settings, settings.confidence))
+        intervals.append(slope_interval(slopes, settings, CONFIDENCE))
         _, upper, method = slope_interval(slopes, settings, one_sided)
         uppers.append((upper + max(0.0, -value), method))
     if count is not None and (len(slopes) < settings.min_channels or count.n < settings.min_hops):
         method = f"Poisson (Garwood) on {count.n} hops, taken as independent"
-        intervals.append((*count.interval(settings.confidence), method))
+        intervals.append((*count.interval(CONFIDENCE), method))
         uppers.append((count.interval(one_sided)[1], method))
     if not intervals:
         method = "model error of the fit, 1 channel"
-        reach = norm.ppf((1 + settings.confidence) / 2) * fit_stderr
+        reach = norm.ppf((1 + CONFIDENCE) / 2) * fit_stderr
         intervals.append((value - reach, value + reach, method))
-        uppers.append((max(value, 0.0) + norm.ppf(settings.confidence) * fit_stderr, method))
+        uppers.append((max(value, 0.0) + norm.ppf(CONFIDENCE) * fit_stderr, method))
     low, high, method = max(intervals, key=lambda i: i[1] - i[0])
     enough = low > 0 if count is None else count.n >= settings.min_hops
     estimate = diffusive and enough and len(slopes) >= settings.min_channels

@@ -10,13 +10,14 @@ from dpchannel.errors import InputError, NotDiffusive
 from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Fit, Walk, fit_diffusion, fit_line
 from dpchannel.physics.hops import Hops, hops, lattice_phase
-from dpchannel.physics.intervals import HopCount, Interval, diffusion_interval, garwood
+from dpchannel.physics.intervals import CONFIDENCE, HopCount, Interval, diffusion_interval, garwood
 from dpchannel.physics.msd import group_msd, lag_count, lag_times, local_exponent
 from dpchannel.results import Check, Quantity
 from dpchannel.settings import DiffusionSettings
 from dpchannel.units import A2_PER_PS_IN_CM2_PER_S, A2_PER_PS_IN_M2_PER_S
 
 MIN_FRAMES = 12
+MIN_LAGS = 4  # zero included: fewer hold no slope
 FALLBACK_START = 0.2  # of the longest lag: where the slope is read when nothing is diffusive
 DIRECTIONS = {"c": 1, "ab": 2, "3d": 3}
 
@@ -62,12 +63,17 @@ def analyse_diffusion(
 
     Raises
     ------
-    InputError      too few frames, or frames not evenly spaced
+    InputError      too few frames or lags, or frames not evenly spaced
     """
     n_frame = len(positions)
     if n_frame < MIN_FRAMES:
         raise InputError(f"{n_frame} frames: diffusion needs at least {MIN_FRAMES}. Run longer.")
     n_lag = lag_count(n_frame, settings.max_lag_fraction)
+    if n_lag < MIN_LAGS:
+        raise InputError(
+            f"max_lag_fraction = {settings.max_lag_fraction:g} of {n_frame} frames leaves {n_lag} "
+            f"lags: a slope needs {MIN_LAGS}. Raise it in inputs/diffusion.toml, or run longer."
+        )
     lag_ps = lag_times(time_ps, n_lag)
     channel_msd = _by_direction(group_msd(positions, columns, n_lag=n_lag), axis)
     found = _find_hops(positions[:, :, axis], columns, d_A, lag_ps[1], settings, sites_A)
@@ -187,12 +193,14 @@ def _hop_quantities(
     count: HopCount, columns: Sequence[NDArray[np.integer]], settings: DiffusionSettings
 ) -> dict[str, Quantity]:
     ion_ns = count.ion_ps / 1000
-    low, high = garwood(count.n, settings.confidence)
-    upper = garwood(count.n, 2 * settings.confidence - 1)[1] / ion_ns
+    low, high = garwood(count.n, CONFIDENCE)
+    upper = garwood(count.n, 2 * CONFIDENCE - 1)[1] / ion_ns
     few = count.n < settings.min_hops or len(columns) < settings.min_channels
     method = f"{count.n} hops in {ion_ns:.3g} ion ns; Poisson (Garwood)"
     error = None if few else np.sqrt(count.n)
-    value, ends = (upper, (0.0, upper)) if few else (count.n / ion_ns, (low / ion_ns, high / ion_ns))
+    value, ends = (
+        (upper, (0.0, upper)) if few else (count.n / ion_ns, (low / ion_ns, high / ion_ns))
+    )
 
     def scaled(factor: float, unit: str, how: str = "") -> Quantity:
         return Quantity(

@@ -37,6 +37,5 @@ class DiffusionSettings(Strict):
     residence_ps: float = Field(ge=0)
     min_hops: int = Field(ge=1)
     min_channels: int = Field(ge=2)
-    confidence: float = Field(gt=0.5, lt=1)
     bootstrap_samples: int = Field(ge=200)
     seed: int
