@@ -126,7 +126,8 @@ def trained(tmp_path):
         "frames": {"train": {"hop": 2}, "test": {"hop": 2}},
         "refused": {"count": 1},
         "temperature_K": [100.0, 2000.0],
-        "pressure_GPa": [-1.5, 8.0],
+        "pressure_GPa": [0.0, 8.0],
+        "static_GPa": [-1.5, 20.0],
     }
     (dataset / "origin.json").write_text(json.dumps(origin))
     result = Result("assess", "pb10po46o", {}, assessed())
@@ -170,6 +171,12 @@ def test_data_without_temperatures_cannot_confirm_the_range(trained, tmp_path):
     (trained[1] / "origin.json").write_text(json.dumps(origin))
     content = tomllib.loads(ship(trained, tmp_path / "shipped").read_text())
     assert content["range"]["confirmed_by_data"] is False
+
+
+def test_more_tension_than_any_frame_saw_is_refused(trained, tmp_path):
+    wide = RangeSettings(temperature_K=(0.0, 1800.0), pressure_GPa=(-2.0, 8.0))
+    with pytest.raises(InputError, match=r"-2 GPa.*spans \[-1\.5, 20\.0\]"):
+        ship(trained, tmp_path / "shipped", wide)
 
 
 def test_a_test_of_another_model_is_refused(trained, tmp_path):

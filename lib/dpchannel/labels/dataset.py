@@ -257,7 +257,7 @@ def _origin(
     held_out: Sequence[str],
 ) -> dict[str, Any]:
     infos = [r.atoms.info for r in accepted]
-    static = [r.static_GPa for r in accepted]
+    learned = [r for r in accepted if r.split == "train"]  # what a potential has seen
     counts = {s: dict(Counter(r.kind for r in accepted if r.split == s)) for s in ("train", "test")}
     return {
         "schema": SCHEMA,
@@ -268,9 +268,9 @@ def _origin(
         "units": {"length": "A", "energy": "eV", "force": "eV/A", "virial": "eV, -dE/dstrain"},
         "frames": counts,
         "held_out": list(held_out),
-        "temperature_K": _span([i["T"] for i in infos if "T" in i]),
-        "pressure_GPa": _span([i["P"] for i in infos if "P" in i]),
-        "static_GPa": _span(static),
+        "temperature_K": _span([r.atoms.info["T"] for r in learned if "T" in r.atoms.info]),
+        "pressure_GPa": _span([r.atoms.info["P"] for r in learned if "P" in r.atoms.info]),
+        "static_GPa": _span([r.static_GPa for r in learned]),
         "seeds": " ".join(map(str, sorted({int(i["seed"]) for i in infos if "seed" in i}))),
         "sources": [{"path": relative(p), "sha256": sha256(p)} for p in sources],
         "refused": {"count": len(refused), "frames": list(refused)},

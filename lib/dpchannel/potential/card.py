@@ -133,8 +133,18 @@ def _errors(test: Result) -> dict[str, dict[str, Any]]:
 
 
 def _check_span(span: RangeSettings, origin: dict[str, Any], dataset: Path) -> bool:
-    """Whether the data states temperatures and pressures; beyond those, `span` is refused."""
+    """Whether the data states temperatures and pressures; beyond those, `span` is refused.
+
+    The cold end needs no frames of its own: colder only means closer to the relaxed crystal. The
+    end under tension is that of the frames' static pressure, since strained cells have no other.
+    """
     confirmed = True
+    static = origin.get("static_GPa")
+    if static is None or span.pressure_GPa[0] < static[0]:
+        raise InputError(
+            f"{dataset}: range.pressure_GPa from {span.pressure_GPa[0]:g} GPa in the settings, but "
+            f"the frames' static pressure spans {static}. Add stretched cells, or state less."
+        )
     for name in ("temperature_K", "pressure_GPa"):
         stated, seen = getattr(span, name), origin.get(name)
         if seen is None:
