@@ -159,7 +159,7 @@ def _energy(path: Path, text: str, n_atom: int) -> float:
     if charge > CHARGE_PER_ATOM * n_atom:
         raise EngineFailed(
             f"{path}: {charge:.1e} electrons too many or too few in the mixed density. "
-            "Frame not labelled. In inputs/cp2k.toml lower scf.restart_within_A or raise grid.cutoff_Ry."
+            "Frame not labelled. In inputs/cp2k.toml lower restart_within_A or raise cutoff_Ry."
         )
     if abs(scf - found) > SCF_NOISE_HA_PER_ATOM * n_atom + LEVEL_HA * charge:
         raise EngineFailed(
