@@ -20,7 +20,8 @@ class BasisSettings(Strict):
 class PointSettings(Strict):
     """One setting: a basis, and what differs from the engine's shipped file.
 
-    Without `frames` it is computed on all; without `against` it is held against its basis' reference.
+    Without `frames` it is computed on all; without `against` it is held against the reference of
+    its basis.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")

@@ -1,0 +1,66 @@
+"""Programs of DFT codes: their limit of time, their log, and no orphan."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dpchannel.errors import EngineFailed, EngineMissing
+from dpchannel.labels.process import run_program
+
+OPTIONS = {"log": "log", "remedy": "Install it."}
+
+
+def test_what_it_prints_is_logged_and_its_code_returned(tmp_path):
+    command = [sys.executable, "-c", "import os; print(os.environ['WORD']); raise SystemExit(3)"]
+    environment = {"WORD": "hello"}
+    code = run_program(command, tmp_path, time_limit_min=2, environment=environment, **OPTIONS)
+    assert code == 3
+    assert (tmp_path / "log").read_text() == "hello\n"
+
+
+def test_a_program_over_its_limit_is_stopped(tmp_path):
+    """Its folder is its working folder: afterwards no process is left in it."""
+    with pytest.raises(EngineFailed, match=r"sleep stopped after the 0\.005 minutes"):
+        run_program(["sleep", "300"], tmp_path, time_limit_min=0.005, **OPTIONS)
+    assert not living(tmp_path)
+
+
+def test_a_missing_program_names_the_remedy(tmp_path):
+    with pytest.raises(EngineMissing, match="no-such-program.*Install it"):
+        run_program(["no-such-program"], tmp_path, time_limit_min=1, **OPTIONS)
+
+
+def test_it_stops_when_its_parent_is_killed(tmp_path):
+    call = (
+        "run_program(['sleep', '300'], Path(sys.argv[1]), log='log', time_limit_min=9, remedy='')"
+    )
+    imports = (
+        "import sys\nfrom pathlib import Path\nfrom dpchannel.labels.process import run_program"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", f"{imports}\n{call}", str(tmp_path)])
+    wait_for(lambda: living(tmp_path))
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not living(tmp_path))
+
+
+def living(folder: Path) -> list[str]:
+    """Processes that work in this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.readlink() == folder:
+                found.append(entry.parent.name)
+        except OSError:  # ended meanwhile, or not ours
+            continue
+    return found
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
