@@ -53,11 +53,13 @@ def test_the_neighbours_wave_function_saves_steps_and_changes_nothing(tmp_path):
     assert not list((tmp_path / "b/near").glob("*.kp"))
 
 
+@pytest.mark.slow
 def test_a_far_frame_starts_from_its_atoms(tmp_path):
     labelled(HYDROGEN, frame(), tmp_path / "first")
     assert not labelled(HYDROGEN, frame(1.0), tmp_path / "far").info["restarted"]
 
 
+@pytest.mark.slow
 def test_a_useless_wave_function_is_left_for_the_atoms(tmp_path):
     """A damaged restart file: the run is done again from the atoms."""
     labelled(HYDROGEN, frame(), tmp_path / "first")
@@ -88,3 +90,28 @@ def test_with_smearing_the_energy_is_the_free_energy(tmp_path):
     # the mean force that was subtracted, 2e-4 eV/A, and the cubic term
     assert_allclose(force, -(up - down) / (2 * h), rtol=0.01, atol=5e-3)
     assert np.isfinite(force)
+
+
+def test_a_campaign_with_the_real_program(tmp_path, run_bin):
+    """Nothing within no budget, then both; each label says what it was made with."""
+    from ase.io import write
+
+    frames = [frame(), frame(0.02)]
+    for number, atoms in enumerate(frames):
+        atoms.info |= {"trajectory": f"t{number}", "split": "train"}
+    write(tmp_path / "queue.extxyz", frames, format="extxyz")
+    arguments = [
+        *(tmp_path / "queue.extxyz", "--out", tmp_path / "labelled.extxyz"),
+        *("--work", tmp_path / "work", "--inputs", DATA / "cp2k.toml"),
+    ]
+    done = run_bin("campaign.py", *arguments, "--budget", "0s")
+    assert "0 of 2 frames labelled, 0 failed, 2 left" in done.stderr
+    done = run_bin("campaign.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 frames labelled, 0 failed, 0 left" in done.stderr
+    first, second = read(tmp_path / "labelled.extxyz", ":")
+    assert first.info["versions"].startswith("CP2K ")
+    assert len(first.info["settings"]) == 16
+    assert "GTH_POTENTIALS:" in first.info["data_sha256"]
+    assert np.shape(first.info["mean_force"]) == (3,)
+    assert second.info["restarted"]

@@ -29,7 +29,7 @@ def test_a_program_over_its_limit_is_stopped(tmp_path):
 
 
 def test_a_missing_program_names_the_remedy(tmp_path):
-    with pytest.raises(EngineMissing, match="no-such-program.*Install it"):
+    with pytest.raises(EngineMissing, match=r"no-such-program.*Install it"):
         run_program(["no-such-program"], tmp_path, time_limit_min=1, **OPTIONS)
 
 
