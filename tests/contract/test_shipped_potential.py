@@ -50,6 +50,14 @@ def test_card_names_the_files_that_are_shipped():
         assert sha256(FOLDER / name) == entry["sha256"]
 
 
+def test_readme_states_the_errors_of_the_card():
+    readme = (project_root() / "README.md").read_text()
+    for kind, row in tomllib.loads((FOLDER / "card.toml").read_text())["errors"].items():
+        energy, force = row["energy_mae_meV_per_atom"], row["force_mae_eV_per_A"]
+        virial = row["virial_mae_meV_per_atom"]
+        assert f"| {kind} | {row['frames']} | {energy:.2f} | {force:.3f} | {virial:.2f} |" in readme
+
+
 def test_compressed_forces_are_those_of_the_network(atoms, forces, system):
     fast = atoms.copy()
     fast.calc = calculator(FAST, system.system.elements)

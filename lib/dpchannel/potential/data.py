@@ -64,8 +64,8 @@ def frames(folder: Path) -> Iterator[Atoms]:
         yield atoms
 
 
-def labelled_frames(source: Path) -> dict[str, list[Atoms]]:
-    """Frames by class, from the test part of a data set or from a labelled extxyz file.
+def labelled_frames(source: Path, part: str = "test") -> dict[str, list[Atoms]]:
+    """Frames by class, from one part of a data set or from a labelled extxyz file.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def labelled_frames(source: Path) -> dict[str, list[Atoms]]:
     """
     if source.is_dir():
         check_arrays(source)
-        found = folders(source, "test")
+        found = folders(source, part)
         return {k: [a for path in paths for a in frames(path)] for k, paths in found.items()}
     by_class: dict[str, list[Atoms]] = {}
     for atoms in extxyz_frames(source):
