@@ -17,9 +17,11 @@ FORCE     ?=
 ARGS      ?=
 export PYTHON
 
+$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
+$(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write FORCE=1, or leave it out))
+override FORCE := $(filter 1 yes true,$(FORCE))
+
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
-.SECONDARY:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 quoted = '$(subst ','\'',$(1))'
@@ -31,6 +33,7 @@ MLIP := .venv/.mlip-$(firstword $(shell cksum requirements-mlip.lock))
 # for the two quick scripts that run before there is an environment
 ANY_PYTHON = $(if $(wildcard $(PY)),$(PY),$(shell bin/find_python.sh)) -S
 STEP := $(PY) bin/step.py
+SLICE = $(ANY_PYTHON) bin/slices.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --runs=$(call quoted,$(RUNS))
 
 $(VENV): requirements.lock
 	@bin/setup.sh requirements.lock $@
@@ -50,8 +53,7 @@ ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   ifeq ($(STATES),)
     $(error P and T as above)
   endif
-  SLICED := $(shell $(ANY_PYTHON) bin/slices.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MODEL)) --runs=$(call quoted,$(RUNS)) && echo done)
-  ifeq ($(SLICED),)
+  ifeq ($(shell $(SLICE) --potential=$(call quoted,$(MODEL)) && echo done),)
     $(error inputs as above)
   endif
 endif
@@ -83,8 +85,8 @@ $(STRUCTURE)/result.json: $(STRUCTURE)/crystal.extxyz | $(VENV)
 $(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
 	@$(STEP) $@ bin/plot_structure.py $< --out $@ --out $(@D)/views.pdf
 
-diffusion: $(addsuffix /.shown,$(STATE_DIRS)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
-	@$(foreach dir,$(STATE_DIRS),echo 'up to date: $(dir)/result.json';)
+diffusion: $(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
+	@$(SLICE) --potential=$(MODEL) --report $(addsuffix /result.json,$(STATE_DIRS))
 
 # MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
 $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
@@ -93,13 +95,13 @@ $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
 $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $(@D)/result.json bin/diffusion.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/result.json
 
-$(DIFFUSION)/%/msd.png $(DIFFUSION)/%/msd.pdf: $(DIFFUSION)/%/result.json | $(VENV)
+$(DIFFUSION)/%/msd.png $(DIFFUSION)/%/msd.pdf: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz | $(VENV)
 	@$(STEP) $(@D)/msd.png bin/plot_msd.py $< --out $(@D)/msd.png --out $(@D)/msd.pdf
 
 $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VENV)
 	@$(PY) bin/show.py $< && touch $@
 
-$(SLICES)/.checked: $(SLICES)/md.json $(SLICES)/diffusion.json | $(VENV)
+$(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
 
 labels: $(LABELS)/dataset/origin.json ## Candidate frames from the crystal, labelled by ENGINE=mlip, as a data set
@@ -130,11 +132,12 @@ converge: | $(VENV) ## Labels against cutoff, basis, k-points, SCF and smoothing
 
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
 train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
-	@echo 'up to date: $(TRAINED)/shipped; use it with POTENTIAL=$(TRAINED)/shipped'
+	@$(SLICE) --train=$(NETWORK) --data=$(DATA) --report $(TRAINED)/shipped
+	@echo 'use it with POTENTIAL=$(TRAINED)/shipped'
 
 TRAIN_SLICE := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices/train.json
 ifneq ($(filter train $(TRAINED)/%,$(MAKECMDGOALS)),)
-  ifeq ($(shell $(ANY_PYTHON) bin/slices.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --train=$(call quoted,$(NETWORK)) --data=$(call quoted,$(DATA)) --runs=$(call quoted,$(RUNS)) && echo done),)
+  ifeq ($(shell $(SLICE) --train=$(call quoted,$(NETWORK)) --data=$(call quoted,$(DATA)) && echo done),)
     $(error inputs as above)
   endif
 endif
@@ -287,5 +290,8 @@ help: ## This list
 	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
 	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
-.PRECIOUS: %/traj.h5 %/labelled.extxyz %/model.pb %/model-compressed.pb
+# What is missing is made again, but for a trajectory whose result is there. No product is half-written
+# (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
+.SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
+.PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
 .PHONY: always structure diffusion labels label converge train verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

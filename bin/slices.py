@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The part of the inputs that each stage depends on, one small file a stage; reports stale runs.
+"""The part of the inputs that each stage depends on, one small file a stage; reports stale files.
 
 Needs no environment, only Python 3.11: Make calls it every time.
 """
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--train", metavar="NETWORK", help="only the slice of a training")
     parser.add_argument("--data", type=Path, help="its data set")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
+    parser.add_argument("--report", type=Path, nargs="+", help="finished: say if it still fits")
     given = parser.parse_args()
     try:
         if given.train:
@@ -30,15 +31,26 @@ def main() -> None:
             found = {"train.json": content}
         else:
             found = slices.slices(given.system, given.profile, given.potential)
+        use(found, given.runs / given.system / given.profile, given.report)
+    except OSError as error:
+        what = f"{error.filename}: cannot be written ({error.strerror})"
+        print(f"error: {what}. Name another folder: RUNS=folder.", file=sys.stderr)
+        raise SystemExit(2) from None
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    profile_dir = given.runs / given.system / given.profile
-    for name, content in found.items():
-        slices.write_if_changed(profile_dir / "slices" / name, content)
+
+
+def use(found: dict[str, str], profile_dir: Path, finished: list[Path] | None) -> None:
+    """Write the slices, or say which of the finished files were made from others."""
+    if finished is None:
+        for name, content in found.items():
+            slices.write_if_changed(profile_dir / "slices" / name, content)
+        return
+    stale: dict[Path, str] = {}
     for name in found.keys() & slices.MADE_FROM.keys():
-        for line in slices.stale(profile_dir, name, found[name]):
-            print(f"stale: {line}", file=sys.stderr)
+        stale |= slices.stale(profile_dir, name, found[name])
+    print(*slices.report(finished, stale), sep="\n")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main() -> None:
         if current.name not in slices.MADE_FROM:
             continue
         found = slices.stale(current.parents[1], current.name, current.read_text())
-        lines += [f"{'stale':12}{line}" for line in found]
+        lines += [f"{'stale':12}{line}" for line in found.values()]
     print("\n".join(lines) if lines else f"nothing in {runs} yet: try `make diffusion P=4GPa`")
 
 

@@ -7,12 +7,15 @@ are reported, not redone. Standard library only, and quick: Make asks every time
 
 import hashlib
 import json
+import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dpchannel.errors import InputError
 
+_HASH = re.compile("[0-9a-f]{64}")
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT / "inputs"
 # whose text can change a number between trajectory and result
@@ -35,10 +38,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
-        others = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
-        raise InputError(f"{shown(path)}: {error.strerror}. There is: {others}.") from None
+        raise InputError(f"{shown(path)}: {error.strerror}.{_others(path)}") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{shown(path)}: not valid TOML: {error}.") from None
+
+
+def _others(path: Path) -> str:
+    """What stands beside a missing file and could have been meant: of inputs/ only systems."""
+    beside = sorted(path.parent.glob("*.toml"))
+    if path.parent == INPUTS:
+        beside = [other for other in beside if "[system]" in other.read_text().splitlines()]
+    return f" There is: {', '.join(other.stem for other in beside)}." if beside else ""
 
 
 def shown(path: Path) -> str:
@@ -81,6 +91,10 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
         ),
         "physics.sha": digest(*analysis_files()) + "\n",
     }
+    profile_settings = read_toml(INPUTS / "profiles" / f"{profile}.toml")
+    integrator = read_toml(INPUTS / "md.toml")
+    everything = {"system": system, "profile": profile_settings, "md": integrator}
+    found["inputs.json"] = as_json(everything | {"diffusion": read_toml(INPUTS / "diffusion.toml")})
     if potential is not None:
         if not potential.is_file():
             raise InputError(
@@ -88,8 +102,8 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
                 "another: POTENTIAL=path/to/model.pb."
             )
         md = {
-            "md": read_toml(INPUTS / "md.toml"),
-            "profile": read_toml(INPUTS / "profiles" / f"{profile}.toml"),
+            "md": integrator,
+            "profile": profile_settings,
             "script": digest(INPUTS / "lammps" / "npt.in"),
             "potential": digest(potential),
         }
@@ -150,18 +164,37 @@ def changes(then: Any, now: Any, name: str = "") -> list[str]:
         ]
     if then == now:
         return []
-    then, now = (str(value)[:12] for value in (then, now))
-    return [f"{name.lstrip('.')} was {then}, is {now}"]
+    return [f"{name.lstrip('.')} was {_brief(then)}, is {_brief(now)}"]
 
 
-def stale(profile_dir: Path, name: str, current: str) -> list[str]:
-    """One line for every finished product of the slice `name` that was made from other inputs."""
+def _brief(value: Any) -> str:
+    """A setting in full; of a hash its beginning."""
+    text = str(value)
+    return f"{text[:12]}..." if _HASH.fullmatch(text) else text
+
+
+def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
+    """Every finished product of the slice `name` made from other inputs, and a line about it."""
     records, product_name = MADE_FROM[name]
-    lines = []
+    lines = {}
     for record in sorted(profile_dir.glob(records)):
         product = record.with_name(product_name)
         if ".old-" in record.parent.name or not product.exists():
             continue
         if found := changes(json.loads(record.read_text()), json.loads(current)):
-            lines.append(f"{shown(product)}: {'; '.join(found)}. Kept as it is; FORCE=1 redoes it.")
+            other = any(change.startswith("potential ") for change in found)
+            beside = ", RUNS=folder makes another beside it" if other else ""
+            what = "; ".join(found)
+            lines[product] = f"{shown(product)}: {what}. Kept as it is; FORCE=1 redoes it{beside}."
+    return lines
+
+
+def report(files: Sequence[Path], stale: Mapping[Path, str]) -> list[str]:
+    """What to say of each finished file: up to date, or in the folder of a stale product."""
+    lines = []
+    for file in files:
+        found = [line for product, line in stale.items() if product.parent == file.parent]
+        lines += [f"stale: {line}" for line in found]
+        state = "kept, but made from other inputs (see stale above)" if found else "up to date"
+        lines.append(f"{state}: {file}")
     return lines

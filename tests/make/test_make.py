@@ -55,6 +55,10 @@ def test_lists_of_states_each_in_one_spelling(project):
         (["SYSTEM=none"], "inputs/none.toml: No such file or directory. There is: "),
         (["POTENTIAL=none.pb"], "none.pb: no potential there. Make one with `make train`"),
         (["RUNNER=slurm"], "RUNNER=slurm: only RUNNER=local is there so far"),
+        (["RUNS=a b"], 'RUNS="a b": no space can stand in it'),
+        (["POTENTIAL=my models/model.pb"], "no space can stand in it"),
+        (["FORCE=maybe"], "FORCE=maybe: write FORCE=1, or leave it out"),
+        (["RUNS=/proc/none"], "/proc/none: cannot be written (No such file or directory)"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_runs(project, words, says):
@@ -134,13 +138,55 @@ def test_a_finished_run_that_no_longer_fits_is_reported_and_kept(
     path = project / name
     assert change[0] in path.read_text()
     path.write_text(path.read_text().replace(*change))
-    done = project.make("-n", "diffusion", *TOY)
-    assert scripts(done.out) == []
-    assert done.err.startswith(f"stale: {STATE}/traj.h5: ")
-    assert says in done.err
-    assert "FORCE=1" in done.err
-    assert (folder / "traj.h5").exists()
+    before = {p: p.read_text() for p in folder.iterdir()}
+    done = project.make("diffusion", *TOY)
+    stale, closing = done.out.splitlines()
+    assert stale.startswith(f"stale: {STATE}/traj.h5: ")
+    assert says in stale and "FORCE=1" in stale
+    assert ("RUNS=folder" in stale) == (name == "tether.lammps")
+    assert closing == f"kept, but made from other inputs (see stale above): {STATE}/result.json"
+    assert {p: p.read_text() for p in folder.iterdir()} == before
     assert "stale" in project.make("status").out
+
+
+def test_only_the_requested_states_are_reported(project, pretend):
+    pretend(project, "P4GPa/T500K")
+    pretend(project, "P0GPa/T500K")
+    md = project / "inputs/md.toml"
+    md.write_text(md.read_text().replace("thermostat_ps = 0.1", "thermostat_ps = 0.2"))
+    done = project.make("diffusion", *TOY, "P=0GPa")
+    assert "P0GPa" in done.out and "P4GPa" not in done.out + done.err
+    assert project.make("status").out.count("stale  ") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "remade"),
+    [
+        ("msd.png", ["plot_msd"]),
+        ("msd.pdf", ["plot_msd"]),
+        ("msd.npz", ["diffusion", "plot_msd"]),
+        ("result.json", ["diffusion", "plot_msd"]),
+        ("traj.h5", []),  # large: its result may outlive it
+    ],
+)
+def test_what_is_deleted_is_made_again(project, pretend, name, remade):
+    (pretend(project, "P4GPa/T500K") / name).unlink()
+    assert scripts(project.make("-n", "diffusion", *TOY).out) == remade
+
+
+def test_a_failing_step_leaves_every_earlier_file(project, pretend):
+    """Make deletes what it believes half-written; here everything is written aside."""
+    folder = pretend(project, "P4GPa/T500K")  # its traj.h5 is none
+    settings = project / "inputs/diffusion.toml"
+    settings.write_text(settings.read_text().replace("min_hops = 30", "min_hops = 40"))
+    assert project.make("diffusion", *TOY).code != 0
+    assert {"result.json", "msd.npz", "msd.png", "msd.pdf"} <= {p.name for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize(("value", "forced"), [("0", 0), ("no", 0), ("", 0), ("1", 1), ("yes", 1)])
+def test_force_is_a_yes_or_a_no(project, value, forced):
+    done = project.make("-n", "diffusion", *TOY, f"FORCE={value}")
+    assert done.out.count("--afresh") == done.out.count("--force") == forced
 
 
 def test_force_moves_the_earlier_run_aside_and_back_when_refused(project, pretend):

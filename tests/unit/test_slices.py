@@ -29,7 +29,7 @@ def changed(inputs, name, old, new):
     assert old in text
     path.write_text(text.replace(old, new))
     after = slices.slices("pb10po46o", "toy", inputs / "model.pb")
-    return {name for name in before if before[name] != after[name]}
+    return {name for name in before if before[name] != after[name]} - {"inputs.json"}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,21 @@ def test_an_edit_reaches_the_stages_that_read_it(inputs, name, old, new, slices_
     assert changed(inputs, name, old, new) == slices_changed
 
 
+@pytest.mark.parametrize("name", ["pb10po46o", "md", "diffusion", "profiles/toy"])
+def test_a_key_that_no_stage_reads_asks_for_another_check(inputs, name):
+    before = slices.slices("pb10po46o", "toy", None)["inputs.json"]
+    path = inputs / f"{name}.toml"
+    path.write_text("# a comment\n" + path.read_text())
+    assert slices.slices("pb10po46o", "toy", None)["inputs.json"] == before
+    path.write_text("tpyo = 1\n" + path.read_text())
+    assert slices.slices("pb10po46o", "toy", None)["inputs.json"] != before
+
+
+def test_a_missing_system_lists_systems_only(inputs):
+    with pytest.raises(InputError, match=r"none\.toml: .* There is: pb10po46o\.$"):
+        slices.slices("none", "toy", None)
+
+
 def test_same_content_leaves_the_file_alone(tmp_path):
     path = tmp_path / "new" / "md.json"
     slices.write_if_changed(path, "a")
@@ -76,6 +91,9 @@ def test_same_content_leaves_the_file_alone(tmp_path):
 def test_changes_are_named():
     then, now = {"md": {"a": 1, "b": 2}}, {"md": {"a": 1, "b": 3, "c": 4}}
     assert slices.changes(then, now) == ["md.b was 2, is 3", "md.c was None, is 4"]
+    lists = {"a": [0.1234567, 2.3456789]}, {"a": [0.1234567, 2.5]}
+    assert slices.changes(*lists) == ["a was [0.1234567, 2.3456789], is [0.1234567, 2.5]"]
+    assert slices.changes("0" * 64, "1" * 64, "x") == [f"x was {'0' * 12}..., is {'1' * 12}..."]
 
 
 def test_stale_runs_are_named_and_others_are_not(tmp_path):
@@ -84,7 +102,8 @@ def test_stale_runs_are_named_and_others_are_not(tmp_path):
         folder.mkdir(parents=True)
         (folder / "traj.h5").touch()
         (folder / ".traj.made_from.json").write_text(json.dumps({"seed": made_from}))
-    (line,) = slices.stale(tmp_path, "md.json", '{"seed": 2}')
+    ((product, line),) = slices.stale(tmp_path, "md.json", '{"seed": 2}').items()
+    assert product == tmp_path / "diffusion/P4GPa/T500K/traj.h5"
     assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
 
 
@@ -99,8 +118,8 @@ def test_a_training_on_other_data_is_stale(inputs, tmp_path):
     folder.mkdir()
     (folder / "model-compressed.pb").touch()
     (folder / ".model-compressed.made_from.json").write_text(first)
-    assert slices.stale(tmp_path, "train.json", first) == []
-    (line,) = slices.stale(tmp_path, "train.json", second)
+    assert slices.stale(tmp_path, "train.json", first) == {}
+    (line,) = slices.stale(tmp_path, "train.json", second).values()
     assert "potential/model-compressed.pb: data was" in line
     with pytest.raises(InputError, match="network 'huge'"):
         slices.training_slice("pb10po46o", "huge", tmp_path)
