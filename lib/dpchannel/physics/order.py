@@ -1,0 +1,142 @@
+"""How much of a crystal is left: Lindemann index, g(r) far out, motion of the framework, waves."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from dpchannel.errors import InputError
+from dpchannel.physics.arrays import Array, IntArray
+from dpchannel.physics.displacement import summed_increments
+from dpchannel.physics.msd import lag_count, lag_times, msd_per_atom
+
+MAX_LAG_FRACTION = 0.5
+FIRST_LAG_FRACTION = 0.5  # of the longest lag: earlier is vibration
+Measured = tuple[float, float]  # value and standard error
+
+
+def framework_positions(scaled: Array, cells: Array, masses: Array) -> Array:
+    """Positions of the framework with its own centre at rest, in a crystal or a melt.
+
+    Parameters
+    ----------
+    scaled : (n_frame, n, 3)    scaled coordinates
+    cells : (n_frame, 3, 3) A
+    masses : (n,) amu
+
+    Returns
+    -------
+    (n_frame, n, 3) A           sums of minimum-image increments
+    """
+    positions = summed_increments(scaled, cells)
+    centre = np.tensordot(positions, masses / np.sum(masses), axes=(1, 0))
+    relative: Array = positions - (centre - centre[0])[:, None, :]
+    return relative
+
+
+def nearest_distance_A(scaled: Array, cell: Array) -> float:
+    """Mean distance (A) to the nearest neighbour in one frame (n, 3), periodic."""
+    home = (scaled - np.floor(scaled)) @ cell
+    images = np.array(np.meshgrid(*[(-1, 0, 1)] * 3)).reshape(3, -1).T @ cell
+    everywhere = (home[None] + images[:, None]).reshape(-1, 3)
+    distance, _ = cKDTree(everywhere).query(home, k=2)
+    return float(distance[:, 1].mean())
+
+
+def lindemann(positions: Array, nearest_A: float) -> Measured:
+    """Root-mean-square distance from the mean site over the nearest distance.
+
+    Parameters
+    ----------
+    positions : (n_frame, n, 3) A       of framework_positions
+    nearest_A : A                       of nearest_distance_A in the crystal
+
+    Source: Lindemann, Phys. Z. 11, 609 (1910). The error is the scatter between atoms.
+    """
+    square = ((positions - positions.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0)
+    rms = float(np.sqrt(square.mean()))
+    error = square.std(ddof=1) / np.sqrt(len(square)) / (2 * rms) if rms > 0 else 0.0
+    return rms / nearest_A, float(error) / nearest_A
+
+
+def framework_diffusion(positions: Array, time_ps: Array) -> Measured:
+    """D (A^2/ps) of the framework: slope of its MSD over the second half of the lags, over 6.
+
+    Zero in a crystal. The error is the scatter between atoms.
+    """
+    n_lag = lag_count(len(positions), MAX_LAG_FRACTION)
+    lag = lag_times(time_ps, n_lag)
+    late = lag >= FIRST_LAG_FRACTION * lag[-1]
+    if late.sum() < 3:
+        raise InputError(
+            f"{len(positions)} frames: a slope of the MSD needs 12. Lower frame_every_fs."
+        )
+    msd = msd_per_atom(positions, n_lag=n_lag).sum(axis=2)[late]
+    x = lag[late] - lag[late].mean()
+    slopes = x @ msd / (x @ x) / 6
+    return float(slopes.mean()), float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
+
+
+def contrast(r_A: Array, g: Array, *, from_A: float) -> float:
+    """Root-mean-square of g(r) - 1 beyond `from_A`: what is left of order far away."""
+    far = r_A >= from_A
+    if not far.any():
+        raise InputError(f"g(r) reaches {r_A[-1]:.2f} A: its contrast is taken from {from_A:g} A.")
+    return float(np.sqrt(np.mean((g[far] - 1) ** 2)))
+
+
+def bragg_waves(
+    scaled: Array, lengths_A: Array, axis: int, *, n_wave: int, min_A: float
+) -> IntArray:
+    """The strongest waves of a crystal's density with no component along `axis`.
+
+    Parameters
+    ----------
+    scaled : (n, 3)         crystal, scaled coordinates
+    lengths_A : (3,) A      edges of the rectangular cell
+    min_A : A               shortest wave length looked at
+
+    Returns
+    -------
+    (n_wave, 3)             whole wave numbers in the cell
+    """
+    across = [k for k in range(3) if k != axis]
+    reach = [int(lengths_A[k] / min_A) for k in across]
+    grid = np.array(
+        [(h, k) for h in range(reach[0] + 1) for k in range(-reach[1], reach[1] + 1)][1:]
+    )
+    grid = grid[(grid[:, 0] > 0) | (grid[:, 1] > 0)]  # a wave and its opposite are one
+    waves = np.zeros((len(grid), 3), dtype=np.int64)
+    waves[:, across] = grid
+    long = np.linalg.norm(waves / lengths_A, axis=1) <= 1 / min_A
+    waves = waves[long]
+    strength = np.abs(np.exp(2j * np.pi * (scaled @ waves.T)).mean(axis=0))
+    chosen: IntArray = waves[np.argsort(-strength, kind="stable")[:n_wave]]
+    return chosen
+
+
+def slab_order(scaled: Array, waves: IntArray, axis: int, n_slab: int) -> Array:
+    """Mean amplitude of the waves in every slab across `axis`: (n_slab,); 1 where all atoms agree.
+
+    A liquid slab of n atoms gives about 0.9/sqrt(n), an empty one 0.
+    """
+    slab = (np.mod(scaled[:, axis], 1.0) * n_slab).astype(np.int64) % n_slab
+    phases = np.exp(2j * np.pi * (scaled @ waves.T))
+    number = np.bincount(slab, minlength=n_slab)
+    order = np.zeros(n_slab)
+    for wave in phases.T:
+        real = np.bincount(slab, weights=wave.real, minlength=n_slab)
+        imaginary = np.bincount(slab, weights=wave.imag, minlength=n_slab)
+        order += np.hypot(real, imaginary) / np.maximum(number, 1)
+    return order / len(waves)
+
+
+def solid_fraction(order: Array, *, solid: float, liquid: float) -> Array:
+    """Part of the slabs that is crystal: (n_frame,) from slab_order (n_frame, n_slab).
+
+    `solid` and `liquid` are what a slab of either gives; between the two it counts in part.
+    """
+    if not solid > liquid:
+        raise InputError(
+            f"order {solid:.2f} in the solid, {liquid:.2f} in the liquid: no two phases to tell."
+        )
+    part: Array = np.clip((order - liquid) / (solid - liquid), 0, 1).mean(axis=1)
+    return part

@@ -1,0 +1,160 @@
+"""Detection of melting, on series whose transition is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dpchannel.errors import InputError
+from dpchannel.physics import melting
+from dpchannel.physics.melting import MELTED, SOLID, UNCLEAR, Bracket
+from dpchannel.settings import load
+from dpchannel.settings.melting import MeltingSettings
+
+T = np.arange(0.0, 1801.0, 100.0)
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+
+
+def volume(melts_K=np.inf, jump=0.06, noise=0.0005, seed=1):
+    """V/V0 of a crystal with some curvature, and a jump of its melt."""
+    rng = np.random.default_rng(seed)
+    v = 1 + 4e-5 * T + 5e-9 * T**2 + np.where(melts_K <= T, jump, 0.0)
+    return v + noise * rng.standard_normal(len(T)), np.full(len(T), noise)
+
+
+def jump_bracket(v, e, n_sigma=3.0):
+    flags = melting.jump_flags(T, v, e, 0.015 * np.ones(len(T)), n_sigma=n_sigma)
+    return melting.bracket(T, flags)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("melts", [700, 1150, 1800])
+def test_a_known_jump_is_found_where_it_is(melts, seed):
+    found = jump_bracket(*volume(melts, seed=seed))
+    assert (found.low_K, found.high_K) == (
+        np.floor((melts - 1) / 100) * 100,
+        -(-melts // 100) * 100,
+    )
+    assert found.kind == "bracket"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_crystal_that_never_melts_gives_a_lower_bound(seed):
+    found = jump_bracket(*volume(seed=seed))
+    assert (found.low_K, found.high_K, found.kind) == (1800, None, "lower_bound")
+    assert str(found) == "above 1800 K"
+
+
+def test_thermal_expansion_with_curvature_is_no_jump():
+    """20 % over the range, half of it from the quadratic term."""
+    v = 1 + 5e-5 * T + 3e-8 * T**2
+    assert jump_bracket(v, np.full(len(T), 1e-4)).kind == "lower_bound"
+
+
+def test_wide_errors_widen_the_bracket_and_do_not_move_it():
+    v, e = volume(1150, noise=0.0005)
+    e[11:14] = 0.03  # a jump of 0.06 is then within three errors
+    found = jump_bracket(v, e)
+    assert (found.low_K, found.high_K) == (1000, 1400)
+
+
+def test_a_point_that_was_not_measured_belongs_to_the_bracket():
+    v, e = volume(1150)
+    v[12] = np.nan
+    found = jump_bracket(v, e)
+    assert (found.low_K, found.high_K) == (1100, 1300)
+
+
+def test_solid_above_melted_is_said_and_covered():
+    flags = np.array([SOLID, SOLID, MELTED, UNCLEAR, SOLID, MELTED])
+    found = melting.bracket(np.arange(6) * 100.0, flags)
+    assert (found.low_K, found.high_K) == (100, 500)
+    assert found.text == "not one transition: melted at 200 K, solid at 400 K"
+
+
+def test_melted_everywhere_is_an_upper_bound():
+    found = melting.bracket(T, np.full(len(T), MELTED))
+    assert (found.low_K, found.high_K, found.kind) == (None, 0, "upper_bound")
+
+
+def test_levels_are_judged_by_their_errors():
+    values = np.array([0.05, 0.12, 0.19, 0.3, np.nan])
+    flags = melting.level_flags(values, np.full(5, 0.01), limit=0.2, melted_above=True, n_sigma=3)
+    assert flags.tolist() == [SOLID, SOLID, UNCLEAR, MELTED, UNCLEAR]
+    flags = melting.level_flags(values, np.full(5, 0.01), limit=0.2, melted_above=False, n_sigma=3)
+    assert flags.tolist() == [MELTED, MELTED, UNCLEAR, SOLID, UNCLEAR]
+
+
+def test_agreeing_signals_narrow_each_other():
+    found = melting.combine({"V": Bracket(1000, 1300), "rdf": Bracket(1100, 1400)})
+    assert (found.bracket.low_K, found.bracket.high_K, found.agree) == (1100, 1300, True)
+
+
+def test_disagreeing_signals_are_covered_and_named():
+    found = melting.combine({"V": Bracket(1000, 1100), "rdf": Bracket(1300, 1400)})
+    assert (found.bracket.low_K, found.bracket.high_K, found.agree) == (1000, 1400, False)
+    assert "V: 1000 to 1100 K; rdf: 1300 to 1400 K" in found.bracket.text
+
+
+def test_one_that_never_melts_contradicts_one_that_does():
+    found = melting.combine({"V": Bracket(1800, None), "rdf": Bracket(1100, 1200)})
+    assert not found.agree
+    assert (found.bracket.low_K, found.bracket.high_K) == (1100, None)
+
+
+def test_a_silent_signal_is_named_and_does_not_count():
+    silent = melting.bracket(T, np.full(len(T), UNCLEAR))
+    found = melting.combine({"V": Bracket(1000, 1100), "rdf": silent})
+    assert found.agree and found.bracket.kind == "bracket"
+    assert "rdf cannot say" in found.bracket.text
+
+
+def test_expansion_is_the_slope_over_the_mean():
+    t = np.array([300.0, 500.0, 700.0])
+    value, stderr, ends = melting.expansion_per_K(t, 10 + 2e-4 * t, np.full(3, 1e-3))
+    assert value == pytest.approx(2e-4 / 10.1, rel=1e-9)  # exact line
+    # slope error 1e-3/sqrt(sum (t - mean)^2) = 1e-3/283 K
+    assert stderr == pytest.approx(1e-3 / np.sqrt(80000) / 10.1, rel=1e-9)
+    assert ends == (300, 700)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: melting.combine({}),
+        lambda: melting.jump_flags(T[::-1], T, T, T, n_sigma=3),
+        lambda: melting.jump_flags(T, T[1:], T, T, n_sigma=3),
+        lambda: melting.expansion_per_K(T[:1], T[:1], T[:1]),
+    ],
+)
+def test_series_that_make_no_sense_are_refused(call):
+    with pytest.raises(InputError):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[0, 300, 700, 1000,", "[0, 300, 1000, 700,", "700 K comes after 1000 K"),
+        ("volume_jump = 0.015", "volume_jump = 0", "volume_jump"),
+        ("contrast_edge_A = 24.0", "contrast_edge_A = 16.0", "half an edge"),
+        ("high_K = 1500\ntolerance_K = 200", "high_K = 600\ntolerance_K = 200", "must increase"),
+        ("lindemann = 0.2", "lindeman = 0.2", "lindeman"),
+    ],
+)
+def test_settings_are_strict(tmp_path, old, new, says):
+    text = (INPUTS / "melting.toml").read_text()
+    assert old in text
+    path = tmp_path / "melting.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=says):
+        load(MeltingSettings, path)
+
+
+def test_far_order_is_looked_at_where_edges_are_long_enough():
+    """Cells of the standard and paper profiles reach the edge that g(r) beyond 8 A asks for."""
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    cell = np.array([10.02, 17.36, 7.48])  # A, the published crystal
+    for name in ("standard", "paper"):
+        repeat = np.array(settings.profiles[name].run.repeat)
+        assert (cell * repeat).min() >= settings.detection.contrast_edge_A
