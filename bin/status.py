@@ -15,7 +15,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"))
     runs = parser.parse_args().runs
-    lines = [f"{'finished':12}{path}" for path in sorted(runs.rglob("result.json"))]
+    lines = []
+    for path in sorted([*runs.rglob("result.json"), *runs.rglob("traj.h5")]):
+        aside = next((folder for folder in path.parents if ".old-" in folder.name), None)
+        if aside is not None:
+            lines.append(f"{'set aside':12}{aside}")
+        elif path.name == "result.json":
+            lines.append(f"{'finished':12}{path}")
+        elif not path.with_name("result.json").exists():
+            lines.append(f"{'unfinished':12}{path}  MD is done, its result.json is missing")
+    lines = list(dict.fromkeys(lines))
     for state in steps.states(runs):
         lines.append(f"{state.name:12}{state.target}  since {state.since}  log: {state.log}")
         if state.name == "failed":

@@ -13,8 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from dpchannel import steps
 from dpchannel.errors import DpchannelError
 
-REFUSED = (2, 4)  # exit codes of a command that stopped before it did anything
-
 
 def main() -> int:
     """Make TARGET with a Python SCRIPT; TARGET.in_progress and TARGET.failed hold its log."""
@@ -26,18 +24,23 @@ def main() -> int:
     parser.add_argument("target", type=Path)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
-    old = steps.set_aside(given.target) if given.afresh else None
-    if old is not None:
-        print(f"the earlier run is now in {old}", file=sys.stderr)
+    old = None
     try:
+        old = steps.set_aside(given.target) if given.afresh else None
+        if old is not None:
+            print(f"the earlier run is now in {old}", file=sys.stderr)
         code = steps.run(given.target, [sys.executable, *given.command], record=given.record)
     except DpchannelError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    if old is not None and code in REFUSED and steps.put_back(old, given.target):
+    except OSError as error:
+        print(f"error: {error.filename}: cannot be written ({error.strerror}).", file=sys.stderr)
+        code = 2
+    log = Path(f"{given.target}.failed")
+    if old is not None and code in steps.REFUSED and steps.put_back(old, given.target):
         print(f"the earlier run is back in {given.target.parent}", file=sys.stderr)
-    elif code not in (0, 130):
-        print(f"log: {given.target}.failed", file=sys.stderr)
+    elif code != 0 and log.exists():
+        print(f"log: {log}", file=sys.stderr)
     return code
 
 

@@ -13,14 +13,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dpchannel.errors import DpchannelError
 
-_HEADER = re.compile(r"# process (\d+) on (\S+), (.*)")
+REFUSED = (2, 4)  # exit codes of a command that stopped before it did anything
+
+_HEADER = re.compile(r"# process (\d+)(?: of job (\d+))? on (\S+), (.*)")
 _TERMINAL_CODE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _REDRAWN = re.compile(rb"[^\n]*\r(?!\n)")  # a progress line that a later one replaced
 
@@ -45,14 +47,19 @@ def run(target: Path, command: list[str], *, record: Path | None = None) -> int:
     Raises
     ------
     DpchannelError          another living process is making the same target
+    OSError                 no file can be written there
     """
     running, failed = _beside(target, "in_progress"), _beside(target, "failed")
     _refuse_twice(target)
     made_from = None if record is None else record.read_text()
+    new_folders = [path for path in target.parents if not path.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     failed.unlink(missing_ok=True)
+    for left in target.parent.glob(f".{target.stem}.{'?' * 8}.*"):
+        left.unlink()  # of a killed writer: see results.replacing
     with open(running, "wb") as log:
-        header = f"# process {os.getpid()} on {socket.gethostname()}, {_now()}"
+        job = f" of job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+        header = f"# process {os.getpid()}{job} on {socket.gethostname()}, {_now()}"
         log.write(f"{header}\n# {' '.join(command)}\n".encode())
         log.flush()
         code = _logged(command, log)
@@ -63,6 +70,10 @@ def run(target: Path, command: list[str], *, record: Path | None = None) -> int:
         running.unlink(missing_ok=True)  # a script may have cleared its own mark
         if made_from is not None:
             (target.parent / f".{target.stem}.made_from.json").write_text(made_from)
+    elif code in REFUSED and new_folders and list(target.parent.iterdir()) == [running]:
+        running.unlink()  # nothing was begun: leave nothing
+        for folder in new_folders:
+            folder.rmdir()
     elif code != 130 and running.exists():  # an interrupted step stays visible as interrupted
         running.replace(failed)
     return code
@@ -98,7 +109,18 @@ def states(runs: Path) -> Iterator[State]:
         if name == "running" and header and not _alive(log):
             name = "interrupted"
         last = next((line for line in reversed(lines) if line.strip()), "")
-        yield State(log.with_suffix(""), name, header[3] if header else "?", log, last[:200])
+        yield State(log.with_suffix(""), name, header[4] if header else "?", log, last[:200])
+
+
+def forget_jobs(folders: Iterable[Path], alive: Container[str]) -> None:
+    """Remove the marks that jobs of a cluster left in these folders, but for jobs in `alive`.
+
+    A job that lost its node cannot do so itself.
+    """
+    for mark in [mark for folder in folders for mark in folder.glob("*.in_progress")]:
+        header = _HEADER.match(mark.read_text(errors="replace"))
+        if header and header[2] and header[2] not in alive:
+            mark.unlink(missing_ok=True)
 
 
 def _beside(target: Path, state: str) -> Path:
@@ -125,7 +147,9 @@ def _alive(running: Path) -> bool:
     header = _HEADER.match(running.read_text(errors="replace"))
     if header is None:
         return False
-    if header[2] != socket.gethostname():
+    if header[2] and header[2] == os.environ.get("SLURM_JOB_ID"):
+        return False  # this job in an earlier life: queued again after a time limit or a lost node
+    if header[3] != socket.gethostname():
         return True
     try:
         os.kill(int(header[1]), 0)
@@ -158,6 +182,11 @@ def _logged(command: list[str], log: BinaryIO) -> int:
     finally:
         os.close(reader)
         signal.signal(signal.SIGINT, before)
+    if code < 0 and code != -signal.SIGINT:
+        guess = " (out of memory?)" if code == -signal.SIGKILL else ""
+        said = f"error: killed by signal {-code}{guess}"
+        log.write(f"{said}\n".encode())
+        print(said, file=sys.stderr)
     return 130 if code == -signal.SIGINT else 128 - code if code < 0 else code
 
 

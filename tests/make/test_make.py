@@ -196,17 +196,22 @@ def test_force_moves_the_earlier_run_aside_and_back_when_refused(project, preten
     done = project.make("diffusion", *TOY, "T=0K", "FORCE=1")
     assert done.code != 0
     assert "a thermostat needs more than 0 K" in done.err
-    assert {p.name for p in folder.iterdir()} == before | {"traj.h5.failed"}
+    assert {p.name for p in folder.iterdir()} == before
     assert (folder / "traj.h5").read_text() == "{}"
     assert [p.name for p in folder.parent.iterdir()] == ["T0K"]
 
 
-def test_a_failure_is_visible(project):
+def test_a_failure_is_visible_and_a_refusal_leaves_nothing(project):
     done = project.make("diffusion", *TOY, "T=0K")
     assert done.code != 0
-    log = "runs/pb10po46o/toy/diffusion/P4GPa/T0K/traj.h5.failed"
+    assert "a thermostat needs more than 0 K" in done.err and "log:" not in done.err
+    assert not (project / "runs/pb10po46o/toy/diffusion").exists()
+    (project / "tether.lammps").write_text("pair_style nonsense\n")
+    done = project.make("diffusion", *TOY)
+    assert done.code != 0
+    log = f"{STATE}/traj.h5.failed"
     assert f"log: {log}" in done.err
-    assert "a thermostat needs more than 0 K" in (project / log).read_text()
+    assert "nonsense" in (project / log).read_text()
     shown = project.make("status").out
     assert re.search(rf"^failed +{log.removesuffix('.failed')} .* log: {log}$", shown, flags=re.M)
 

@@ -1,5 +1,6 @@
 """Cores are granted once, however make was started."""
 
+import os
 import threading
 
 import pytest
@@ -30,11 +31,14 @@ def test_ranks_share_the_cores():
 
 
 def test_cores_from_the_variable(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setenv("CORES", "3")
     assert available_cores() == 3
     assert available_cores(5) == 5
     monkeypatch.delenv("CORES")
-    assert available_cores() >= 1
+    assert available_cores() == 8
+    with pytest.raises(InputError, match="CORES=64: this machine grants 8"):
+        available_cores(64)
     for wrong in ("two", "0", "-1", "1.5"):
         monkeypatch.setenv("CORES", wrong)
         with pytest.raises(InputError, match=f"CORES='{wrong}'"):

@@ -48,6 +48,32 @@ def test_a_failed_step_keeps_its_log(tmp_path, capfd):
     assert (state.name, state.target, state.last_line) == ("failed", target, "error: too hot")
 
 
+def test_a_killed_command_says_so(tmp_path, capfd):
+    code = steps.run(tmp_path / "x", python("import os; os.kill(os.getpid(), 9)"))
+    assert code == 128 + 9
+    assert "killed by signal 9 (out of memory?)" in capfd.readouterr().err
+    assert next(steps.states(tmp_path)).last_line == "error: killed by signal 9 (out of memory?)"
+
+
+@pytest.mark.parametrize("code", [2, 4])
+def test_a_refusal_leaves_no_new_folder(tmp_path, code):
+    target = tmp_path / "P4GPa" / "T0K" / "x"
+    assert steps.run(target, python(f"import sys; sys.exit({code})")) == code
+    assert list(tmp_path.iterdir()) == []
+    work = python(f"import sys; open({str(target.parent / 'work')!r}, 'w'); sys.exit({code})")
+    assert steps.run(target, work) == code
+    assert sorted(p.name for p in target.parent.iterdir()) == ["work", "x.failed"]
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path):
+    for name in (".msd.abcdefgh.png", ".traj.made_from.json", ".other.abcdefgh.png"):
+        (tmp_path / name).touch()
+    target = tmp_path / "msd.png"
+    assert steps.run(target, python(f"open({str(target)!r}, 'w')")) == 0
+    left = {".traj.made_from.json", ".other.abcdefgh.png", "msd.png"}
+    assert {p.name for p in tmp_path.iterdir()} == left
+
+
 def test_no_file_is_a_failure(tmp_path):
     assert steps.run(tmp_path / "x.json", python("pass")) == 5
     assert (tmp_path / "x.json.failed").exists()

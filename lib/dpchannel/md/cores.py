@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,16 +24,16 @@ def available_cores(asked: int | None = None) -> int:
 
     Raises
     ------
-    InputError      CORES is not a positive whole number
+    InputError      CORES is not a positive whole number, or more than there are
     """
-    if asked is not None:
-        text = str(asked)
-    elif not (text := os.environ.get("CORES", "").strip()):
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+    granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    text = str(asked) if asked is not None else os.environ.get("CORES", "").strip()
+    if not text:
+        return granted or 1
     if not text.isdigit() or int(text) < 1:
         raise InputError(f"CORES={text!r}: not a number of cores. Write for example CORES=2.")
+    if granted is not None and int(text) > granted:
+        raise InputError(f"CORES={text}: this machine grants {granted}. Write CORES={granted}.")
     return int(text)
 
 
@@ -63,7 +64,7 @@ def held(
 
     All or none are taken, behind one gate, so two waiting jobs cannot block each other.
     """
-    home = folder / socket.gethostname()  # the folder may be shared between machines
+    home = _home(folder)
     home.mkdir(parents=True, exist_ok=True)
     told = False
     with ExitStack() as tokens:
@@ -73,6 +74,14 @@ def held(
                 told = True
             time.sleep(poll_s)
         yield
+
+
+def _home(folder: Path) -> Path:
+    """Tokens of this machine, for machines may share the folder; a job of SLURM has its own."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return folder / socket.gethostname()
+    return Path(tempfile.gettempdir()) / f"dpchannel-{job}"  # slurm/job.sh removes it
 
 
 def _take(n: int, cores: int, home: Path, tokens: ExitStack) -> bool:
