@@ -45,8 +45,13 @@ def test_unknown_elements_cannot_be_forced(potential):
 
 def test_without_a_card_the_range_is_unknown(potential):
     potential.with_name("card.toml").unlink()
-    check = check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
-    assert not check.ok and "range unknown" in check.text
+    with pytest.raises(RangeError, match=r"range unknown.*FORCE=1"):
+        check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+    pair_commands = potential.with_name("springs.lammps")  # no potential with a range
+    pair_commands.write_text("pair_style zero 6.0")
+    for file, force in ((potential, True), (pair_commands, False)):
+        check = check_limits(file, ["A"], pressure_GPa=0, temperature_K=300, force=force)
+        assert not check.ok and "range unknown" in check.text
 
 
 def test_a_range_that_the_data_cannot_confirm_is_marked(potential):
@@ -59,6 +64,12 @@ def test_a_range_that_the_data_cannot_confirm_is_marked(potential):
 def test_a_damaged_card_is_named(text, potential):
     potential.with_name("card.toml").write_text(text)
     with pytest.raises(PotentialError, match=r"card\.toml: no readable card"):
+        check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+
+
+def test_an_empty_potential_is_named(potential):
+    potential.write_bytes(b"")
+    with pytest.raises(PotentialError, match=r"model\.pb: an empty file"):
         check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
 
 

@@ -12,7 +12,7 @@ from dpchannel.errors import EngineMissing
 from dpchannel.md import native
 
 # LAMMPS pair commands in place of a model, such as those of a classical force field
-_PAIR_FILE = ".lammps"
+PAIR_FILE = ".lammps"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Engine:
 def force_field(potential: Path, elements: Sequence[str]) -> dict[str, str]:
     """The variables of inputs/lammps that say what acts between the types 1, 2, ..."""
     return {
-        "pair": "file" if potential.suffix == _PAIR_FILE else "deepmd",
+        "pair": "file" if potential.suffix == PAIR_FILE else "deepmd",
         "potential": f'"{potential.resolve()}"',  # quoted for LAMMPS: a path may hold a space
         "elements": " ".join(elements),
     }
@@ -40,15 +40,14 @@ def find_engine(ranks: int) -> Engine:
 
     Raises
     ------
-    EngineMissing       no lmp or no mpirun
+    EngineMissing       this environment lacks lmp or mpirun; another MPI would not fit this LAMMPS
     """
-    home = str(Path(sys.executable).parent)
-    search = home + os.pathsep + os.environ.get("PATH", "")
-    mpirun, launcher = shutil.which("mpirun", path=search), shutil.which("lmp", path=search)
+    home = Path(sys.executable).parent
+    mpirun, launcher = (shutil.which(name, path=str(home)) for name in ("mpirun", "lmp"))
     if launcher is None:
-        raise EngineMissing("lmp (LAMMPS) is not installed here. Run `make setup`.")
+        raise _missing(home / "lmp")
     if mpirun is None:
-        raise EngineMissing("mpirun is not installed here. Run `make setup` (package mpich).")
+        raise _missing(home / "mpirun")
     environment = dict(os.environ)
     for threads in (
         "OMP_NUM_THREADS",
@@ -71,7 +70,13 @@ def _program() -> Path | None:
     if package is None or sys.platform != "linux" or find_spec("nvidia") is not None:
         return None
     program = package / "lmp"
-    return program if program.exists() else None
+    if not program.is_file():
+        raise _missing(program)
+    return program
+
+
+def _missing(program: Path) -> EngineMissing:
+    return EngineMissing(f"{program}: not there. Build it again: rm -r .venv, then make setup.")
 
 
 def _library_paths(environment: dict[str, str]) -> dict[str, str]:

@@ -12,11 +12,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from dpchannel.errors import InputError, PotentialError
+from dpchannel.errors import InputError
 from dpchannel.md import files, native, segments
 from dpchannel.md.engine import find_engine, force_field
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.launch import is_finished, launch
+from dpchannel.md.limits import require_potential
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
 from dpchannel.results import project_root, provenance, sha256
@@ -67,8 +68,8 @@ def run(
     started = time.time()
     if not point.temperature_K > 0:
         raise InputError(f"T={point.temperature_K:g}K: a thermostat needs more than 0 K.")
-    if not potential.is_file():
-        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    require_potential(potential)
+    engine = find_engine(ranks)
     plan = Plan.make(profile, md)
     script = project_root() / "inputs" / "lammps" / script_name
     data = files.data_text(atoms, elements)
@@ -89,7 +90,7 @@ def run(
             (work_dir / "start.data").write_text(data)
             (work_dir / "groups.in").write_text(groups)
             variables = _variables(plan, elements, potential, point, md)
-            launch(work_dir, script_name, find_engine(ranks), variables, plan, lock, note)
+            launch(work_dir, script_name, engine, variables, plan, lock, note)
         kernels = native.version()
         meta = {"state": asdict(point), "ranks": ranks, "native_kernels": kernels} | provenance(
             settings=settings, potential=potential, seed=md.seed, cores=ranks, started=started

@@ -16,6 +16,7 @@ from dpchannel.md.progress import Note, Watch
 
 _POLL_S = 0.2
 _STOP_PATIENCE_S = 10.0
+_QUOTED = 3  # last lines of a program that gave no reason
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BLOWN_UP = ("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number")
 
@@ -81,6 +82,10 @@ def launch(
             while finite and process.poll() is None:
                 time.sleep(_POLL_S)
                 finite = watch.update()
+        except KeyboardInterrupt:
+            _stop(process)
+            step = (restart.latest(folder) or (0, None))[0]
+            raise KeyboardInterrupt(f"the same command goes on from step {step}") from None
         finally:
             _stop(process)
     if process.returncode != 0 or not finite:
@@ -114,13 +119,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def reason_of(log: Path, output: Path) -> str:
-    """Why LAMMPS stopped: the last line that says ERROR, in the log or in what was printed."""
+    """Why LAMMPS stopped: the last line that says ERROR, else the last of what was printed."""
+    last = []
     for path in (log, output):
         if path.exists():
             lines = path.read_text(errors="replace").splitlines()
             if errors := [line.strip() for line in lines if line.startswith("ERROR")]:
                 return errors[-1]
-    return f"no reason given, see {output.name} beside the log"
+            last = [line.strip() for line in lines if line.strip(" =")][-_QUOTED:]
+    return f"{output.name} ends with {' / '.join(last)!r}" if last else f"{output.name} is empty"
 
 
 def failure(log: Path, step: int | None, reason: str, potential: str) -> Exception:
@@ -131,7 +138,8 @@ def failure(log: Path, step: int | None, reason: str, potential: str) -> Excepti
             "Restore the file or train it again."
         )
     where = "before the first step" if step is None else f"after step {step}"
-    remedy = "Start the run again: it continues from the last restart file."
+    remedy = "Start the run again"
+    remedy += ": it continues from the last restart file." if restart.latest(log.parent) else "."
     if any(word in reason.lower() for word in _BLOWN_UP):
         remedy = (
             "The potential was driven outside what it knows: try a smaller timestep_fs in "

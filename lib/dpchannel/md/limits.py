@@ -5,9 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dpchannel.errors import PotentialError, RangeError
+from dpchannel.md.engine import PAIR_FILE
 from dpchannel.results import Check
 
+FAST = "model-compressed.pb"  # of a potential's folder, for molecular dynamics
 _NAME = "inside_training_range"
+_INSIST = "Insist with FORCE=1 (--force)."
+
+
+def require_potential(potential: Path) -> None:
+    """A file that holds something, or PotentialError."""
+    if not potential.is_file():
+        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    if potential.stat().st_size == 0:
+        raise PotentialError(f"{potential}: an empty file. Restore it, or train it again.")
 
 
 def check_limits(
@@ -23,13 +34,16 @@ def check_limits(
     Raises
     ------
     PotentialError      no such potential, an unreadable card, or an element the model does not know
-    RangeError          outside the range, unless `force`: then the check says so
+    RangeError          outside the range or without a card, unless `force`: then the check says so
+                        (pair commands in a `.lammps` file have no card)
     """
-    if not potential.is_file():
-        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    require_potential(potential)
     card = potential.parent / "card.toml"
     if not card.is_file():
-        return Check(_NAME, False, f"{potential.name} has no card.toml beside it: range unknown")
+        text = f"{potential.name} has no card.toml beside it: range unknown"
+        if not force and potential.suffix != PAIR_FILE:
+            raise RangeError(f"{potential.parent}: {text}. {_INSIST}")
+        return Check(_NAME, False, text)
     try:
         content = tomllib.loads(card.read_text())
         known = list(content["model"]["elements"])
@@ -53,7 +67,7 @@ def check_limits(
         return Check(_NAME, True, f"{potential.name} was trained around this state")
     text = "outside what the potential saw: " + ", ".join(outside)
     if not force:
-        raise RangeError(f"{text}. Choose a state inside, or insist with FORCE=1 (--force).")
+        raise RangeError(f"{text}. Choose a state inside, or {_INSIST[0].lower()}{_INSIST[1:]}")
     return Check(_NAME, False, text)
 
 

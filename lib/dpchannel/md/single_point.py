@@ -8,11 +8,11 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from dpchannel.errors import PotentialError
 from dpchannel.md import files
 from dpchannel.md.dump import frames
 from dpchannel.md.engine import find_engine, force_field
 from dpchannel.md.launch import failure, reason_of
+from dpchannel.md.limits import require_potential
 from dpchannel.results import project_root
 
 _LOG, _OUTPUT = "log.lammps", "output.txt"
@@ -35,8 +35,7 @@ def single_point(
     PotentialError          missing, or DeePMD-kit cannot load it
     EngineMissing, EngineFailed, TrajectoryError    no LAMMPS, or it did not get to the forces
     """
-    if not potential.is_file():
-        raise PotentialError(f"{potential}: no such potential. Train one with `make train`.")
+    require_potential(potential)
     engine = find_engine(ranks)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "start.data").write_text(files.data_text(atoms, elements))
