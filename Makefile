@@ -42,12 +42,26 @@ $(VENV): requirements.lock
 $(MLIP): requirements-mlip.lock | $(VENV)
 	@bin/setup.sh requirements-mlip.lock $@
 
+# ---- RUNNER=slurm: one job for each missing file of a goal, which makes that file there; here no rule
+# for a file runs. A goal that can do so stands in this list, has JOBS_<goal> = template:file chains
+# (lib/dpchannel/runner/chains.py), $(call here,...) around its files, $(submit) as first line of its
+# recipe, and $(call there,...) around the files that the rest of the recipe reads.
+CLUSTER_GOALS := diffusion train
+SITE ?=
+YES  ?=
+ifneq ($(RUNNER),local)
+  $(if $(filter-out slurm,$(RUNNER)),$(error RUNNER=$(RUNNER): write RUNNER=slurm, or leave it out))
+  $(if $(filter-out $(CLUSTER_GOALS) status help,$(MAKECMDGOALS)),$(error RUNNER=slurm: knows only $(CLUSTER_GOALS); leave it out for $(filter-out $(CLUSTER_GOALS) status help,$(MAKECMDGOALS))))
+endif
+here      = $(if $(filter slurm,$(RUNNER)),,$(1))
+there     = $(if $(filter slurm,$(RUNNER)),$(wildcard $(1)),$(1))
+submit    = $(if $(filter slurm,$(RUNNER)),$(SUBMIT) $(JOBS_$@))
+JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUDGET,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
+SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(JOB_WORDS) $(if $(FORCE),--force) $(if $(YES),--yes)
+
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
 STATE_GOALS := diffusion
 ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
-  ifneq ($(RUNNER),local)
-    $(error RUNNER=$(RUNNER): only RUNNER=local is there so far; leave RUNNER out)
-  endif
   MODEL  := $(if $(filter %.pb %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
   ifeq ($(STATES),)
@@ -61,6 +75,7 @@ endif
 SLICES    := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices
 DIFFUSION := $(RUNS)/$(SYSTEM)/$(PROFILE)/diffusion
 STATE_DIRS := $(addprefix $(DIFFUSION)/,$(STATES))
+STATE_RESULTS := $(addsuffix /result.json,$(STATE_DIRS))
 pressure    = $(patsubst P%,%,$(firstword $(subst /, ,$*)))
 temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 
@@ -85,8 +100,10 @@ $(STRUCTURE)/result.json: $(STRUCTURE)/crystal.extxyz | $(VENV)
 $(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
 	@$(STEP) $@ bin/plot_structure.py $< --out $@ --out $(@D)/views.pdf
 
-diffusion: $(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
-	@$(SLICE) --potential=$(MODEL) --report $(addsuffix /result.json,$(STATE_DIRS))
+JOBS_diffusion = $(foreach dir,$(STATE_DIRS),lammps_gpu:$(dir)/traj.h5,task:$(dir)/.shown)
+diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown))) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
+	@$(submit)
+	@$(if $(call there,$(STATE_RESULTS)),$(SLICE) --potential=$(MODEL) --report $(call there,$(STATE_RESULTS)))
 
 # MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
 $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
@@ -131,9 +148,10 @@ converge: | $(VENV) ## Labels against cutoff, basis, k-points, SCF and smoothing
 	@$(PY) bin/plot_convergence.py $(CONVERGED)/result.json --out $(CONVERGED)/convergence.png
 
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
-train: $(TRAINED)/shipped/card.toml ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
-	@$(SLICE) --train=$(NETWORK) --data=$(DATA) --report $(TRAINED)/shipped
-	@echo 'use it with POTENTIAL=$(TRAINED)/shipped'
+JOBS_train = train_gpu:$(TRAINED)/model-compressed.pb,task:$(TRAINED)/shipped/card.toml
+train: $(call here,$(TRAINED)/shipped/card.toml) | $(VENV) ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
+	@$(submit)
+	@$(if $(call there,$(TRAINED)/shipped),$(SLICE) --train=$(NETWORK) --data=$(DATA) --report $(TRAINED)/shipped && echo 'use it with POTENTIAL=$(TRAINED)/shipped')
 
 TRAIN_SLICE := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices/train.json
 ifneq ($(filter train $(TRAINED)/%,$(MAKECMDGOALS)),)

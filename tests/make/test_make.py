@@ -54,7 +54,7 @@ def test_lists_of_states_each_in_one_spelling(project):
         (["PROFILE=none"], "inputs/profiles/none.toml: No such file or directory. There is: paper"),
         (["SYSTEM=none"], "inputs/none.toml: No such file or directory. There is: "),
         (["POTENTIAL=none.pb"], "none.pb: no potential there. Make one with `make train`"),
-        (["RUNNER=slurm"], "RUNNER=slurm: only RUNNER=local is there so far"),
+        (["RUNNER=slrum"], "RUNNER=slrum: write RUNNER=slurm, or leave it out"),
         (["RUNS=a b"], 'RUNS="a b": no space can stand in it'),
         (["POTENTIAL=my models/model.pb"], "no space can stand in it"),
         (["FORCE=maybe"], "FORCE=maybe: write FORCE=1, or leave it out"),

@@ -1,0 +1,116 @@
+"""What was submitted, as files: runs/slurm/<name>/ is one array of jobs, `name` its name in SLURM.
+
+    tasks.tsv       one line a task of the array: the files it makes
+    words           words of make, one a line
+    site.sh         what the node does first
+    batch.json      template, number, who and when; `ended` once no job of it is left
+
+Everything but the number is written before `sbatch` runs, so an answer that got lost is found again
+by the name.
+"""
+
+import fcntl
+import getpass
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from dpchannel.errors import InputError
+
+_RECORD, TASKS, WORDS, SITE = "batch.json", "tasks.tsv", "words", "site.sh"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One array."""
+
+    name: str
+    goal: str
+    template: str
+    number: str | None
+    user: str
+    submitted: str
+    ended: bool
+    tasks: tuple[tuple[str, ...], ...]
+
+
+def prepare(
+    home: Path,
+    goal: str,
+    template: str,
+    tasks: Sequence[Sequence[str]],
+    *,
+    words: Sequence[str],
+    site: str,
+) -> Batch:
+    """Write the folder of a new array below `home`; it is not submitted yet."""
+    name = f"{goal}-{template}-{secrets.token_hex(4)}"
+    made = tuple(tuple(files) for files in tasks)
+    when = time.strftime("%Y-%m-%d %H:%M:%S")
+    batch = Batch(name, goal, template, None, getpass.getuser(), when, False, made)
+    folder = home / name
+    folder.mkdir(parents=True)
+    (folder / TASKS).write_text("".join("\t".join(files) + "\n" for files in made))
+    (folder / WORDS).write_text("".join(f"{word}\n" for word in words))
+    (folder / SITE).write_text(site)
+    save(home, batch)
+    return batch
+
+
+def save(home: Path, batch: Batch) -> None:
+    """Write the record, in one step."""
+    content = asdict(batch)
+    del content["tasks"]
+    path = home / batch.name / _RECORD
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps(content, indent=1) + "\n")
+    aside.replace(path)
+
+
+def submitted(home: Path, batch: Batch, number: str) -> Batch:
+    """Record the number that SLURM gave."""
+    batch = replace(batch, number=number)
+    save(home, batch)
+    return batch
+
+
+def ended(home: Path, batch: Batch) -> None:
+    """Record that no job of it is left."""
+    save(home, replace(batch, ended=True))
+
+
+def batches(home: Path) -> list[Batch]:
+    """Every array that was submitted from here, oldest first.
+
+    Raises
+    ------
+    InputError      a record is damaged
+    """
+    found = []
+    for path in home.glob(f"*/{_RECORD}"):
+        try:
+            content = json.loads(path.read_text())
+            lines = (path.parent / TASKS).read_text().splitlines()
+            found.append(Batch(**content, tasks=tuple(tuple(line.split("\t")) for line in lines)))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{path}: damaged ({error}). Look at squeue: when no job {path.parent.name} is "
+                f"left there, remove {path.parent}."
+            ) from None
+    return sorted(found, key=lambda batch: batch.submitted)
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the lock of all submissions from here; it dies with the process."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{home}: another make submits from here now. Wait for it.") from None
+        yield

@@ -1,0 +1,169 @@
+"""`make ... RUNNER=slurm`: what is finished, what is in the queue, what to submit."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dpchannel import steps
+from dpchannel.errors import InputError
+from dpchannel.runner import batch as records
+from dpchannel.runner import chains, scheduler
+from dpchannel.runner.scheduler import Job, Note
+from dpchannel.runner.template import Request, request, site_script
+from dpchannel.settings.slurm import SiteSettings
+
+LOGS = Path("slurm/log")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where jobs go, and how this project remembers them."""
+
+    site: SiteSettings
+    templates: Path
+    home: Path
+    words: tuple[str, ...]
+    note: Note
+
+    def queue(self, names: Sequence[str]) -> list[Job]:
+        return scheduler.queue(names, patience_s=self.site.patience_s, note=self.note)
+
+
+def run(
+    goal: str,
+    wanted: Sequence[chains.Chain],
+    cluster: Cluster,
+    *,
+    redo: bool,
+    agreed: Callable[[], bool],
+) -> None:
+    """Collect what is finished, and submit what is neither finished nor in the queue.
+
+    Parameters
+    ----------
+    goal : str                      of make; part of the jobs' names
+    wanted : chains                 of files, relative to the project's folder
+    redo : bool                     FORCE=1: finished files are made again
+    agreed : () -> bool             asked after the cost was shown
+
+    Raises
+    ------
+    InputError          a template, the site or the cluster refuses; or the answer was no
+    EngineMissing       no SLURM here
+    EngineFailed        its controller does not answer
+    """
+    note = cluster.note
+    with records.alone(cluster.home):
+        jobs = current(cluster)
+        left = chains.missing(wanted, cluster.words, redo=redo)
+        _tell(wanted, left, jobs, note)
+        alive = {file for file, job in jobs.items() if job.alive}
+        todo = chains.without(left, alive)
+        if not todo:
+            return
+        names = {step.template for chain in todo for step in chain}
+        requests = {name: request(cluster.templates, name, cluster.site) for name in sorted(names)}
+        plan = chains.arrays(todo, requests, cluster.site.array_limit)
+        for line in chains.cost(plan, requests):
+            note(line)
+        if not agreed():
+            raise InputError("nothing was submitted: say y, or YES=1 on the command line.")
+        files = {file for chain in todo for step in chain for file in step.files}
+        steps.forget_jobs({Path(file).parent for file in files}, {j.number for j in jobs.values()})
+        submit(goal, plan, requests, cluster, redo=redo)
+
+
+def current(cluster: Cluster) -> dict[str, Job]:
+    """The newest job of every file that was submitted from here and may still come.
+
+    Arrays without a job that waits or runs are marked as ended, never asked for again.
+    """
+    open_batches = [batch for batch in records.batches(cluster.home) if not batch.ended]
+    if not open_batches:
+        return {}
+    jobs = cluster.queue([batch.name for batch in open_batches])
+    found: dict[str, Job] = {}
+    for batch in open_batches:
+        of_batch = [job for job in jobs if job.name == batch.name]
+        for job in of_batch:
+            for file in batch.tasks[job.index] if job.index < len(batch.tasks) else ():
+                if file not in found or job.alive or not found[file].alive:
+                    found[file] = job
+        if not any(job.alive for job in of_batch):
+            records.ended(cluster.home, batch)
+    return found
+
+
+def submit(
+    goal: str,
+    plan: Sequence[chains.Array],
+    requests: Mapping[str, Request],
+    cluster: Cluster,
+    *,
+    redo: bool,
+) -> None:
+    """Hand every array of a plan to SLURM, in order; what was handed over is recorded at once."""
+    numbers: list[str] = []
+    site = site_script(cluster.site)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    hidden = [word.partition("=")[0] for word in cluster.words]
+    for array in plan:
+        asked = requests[array.template]
+        words = (*cluster.words, *(("FORCE=1",) if redo and array.after is None else ()))
+        made = records.prepare(
+            cluster.home, goal, array.template, array.tasks, words=words, site=site
+        )
+        folder = cluster.home / made.name
+        at_a_time = f"%{cluster.site.running_limit}" if cluster.site.running_limit else ""
+        command = [
+            "sbatch",
+            "--parsable",
+            f"--job-name={made.name}",
+            f"--array=0-{len(array.tasks) - 1}{at_a_time}",
+            f"--chdir={os.getcwd()}",
+            f"--output={LOGS}/%x-%A_%a.out",
+            "--kill-on-invalid-dep=yes",
+            *(() if array.after is None else (f"--dependency=aftercorr:{numbers[array.after]}",)),
+            *asked.options,
+            str(asked.template),
+            "--batch",
+            str(folder),
+        ]
+        try:
+            number = scheduler.submit(
+                made.name,
+                command,
+                environment=scheduler.clean_environment(hidden),
+                patience_s=cluster.site.patience_s,
+                note=cluster.note,
+            )
+        except InputError:
+            records.ended(cluster.home, made)
+            raise
+        records.submitted(cluster.home, made, number)
+        numbers.append(number)
+        cluster.note(f"submitted: {number} ({made.name}), {len(array.tasks)} jobs; logs in {LOGS}/")
+
+
+def _tell(
+    wanted: Sequence[chains.Chain],
+    left: Sequence[chains.Chain],
+    jobs: Mapping[str, Job],
+    note: Note,
+) -> None:
+    """One line a chain that is not finished: in the queue, or how an earlier job of it ended."""
+    note(f"finished: {sum(not rest for rest in left)} of {len(wanted)}")
+    for chain, rest in zip(wanted, left, strict=True):
+        target = chain[-1].files[0]
+        of_chain = [jobs[file] for step in chain for file in step.files if file in jobs]
+        alive = [job for job in of_chain if job.alive]
+        if not rest:
+            continue
+        if alive:
+            note(f"in queue: {target}: {alive[0]}")
+        elif of_chain:
+            log = LOGS / f"{of_chain[0].name}-{of_chain[0].array}_{of_chain[0].index}.out"
+            note(f"to do again: {target}: {of_chain[0]}, log {log}")
+        else:
+            note(f"missing: {target}")

@@ -1,0 +1,69 @@
+# Sourced by every template, on the node, in the project's folder. The template's words are those of
+# make at the front door, or `--batch FOLDER`: what bin/submit.py left there for this task.
+set -uo pipefail
+[ -f slurm/job.sh ] || { echo "error: $PWD: submit from the project's folder" >&2; exit 2; }
+export HYDRA_LAUNCHER=fork HYDRA_RMK=user # MPICH of the environment: ranks on this node, without srun
+scratch=${TMPDIR:-/tmp}/dpchannel-$SLURM_JOB_ID
+trap 'rm -rf "$scratch"' EXIT
+batch='' words=("$@") targets=() container=() restarts=20
+made='' out_of_time=''
+trap 'out_of_time=yes; [ -z "$made" ] || kill -INT -- "-$made"' USR1
+
+# start NAME COMMAND ...: put a program of that name first on PATH, which runs the command
+start() {
+    mkdir -p "$scratch/bin"
+    printf '#!/bin/bash\nexec %s "$@"\n' "${*:2}" >"$scratch/bin/$1"
+    chmod +x "$scratch/bin/$1"
+    case $PATH in "$scratch/bin":*) ;; *) PATH=$scratch/bin:$PATH ;; esac
+}
+
+# under_mpi NAME: NAME on all ranks of the job, unless the site's binaries say how
+under_mpi() {
+    [ "$SLURM_NTASKS" -gt 1 ] && [ ! -e "$scratch/bin/$1" ] || return 0
+    local found
+    found=$(command -v "$1") || { echo "error: $1: not on PATH of $HOSTNAME" >&2; exit 4; }
+    start "$1" srun --ntasks="$SLURM_NTASKS" "$found"
+}
+
+if [ "${1-}" = --batch ]; then
+    batch=$2
+    source "$batch/site.sh" # modules, binaries, container, restarts
+    mapfile -t words <"$batch/words"
+    IFS=$'\t' read -ra targets < <(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$batch/tasks.tsv")
+    if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then # what was finished before stays, even with FORCE=1
+        left=()
+        for target in "${targets[@]}"; do
+            [ "$target" -nt "$batch/tasks.tsv" ] || left+=("$target")
+        done
+        targets=("${left[@]}")
+        [ ${#left[@]} -gt 0 ] || exit 0
+        echo "start $((SLURM_RESTART_COUNT + 1)): going on from what is there"
+    fi
+fi
+
+# Make what is missing, with the processes in a group of their own that a Ctrl-C reaches. Every
+# engine of the project keeps what it has when it is interrupted. Then queue again.
+make_here() {
+    local code
+    set -m
+    "${container[@]}" make --keep-going --no-print-directory "${words[@]}" \
+        RUNNER=local CORES="$cores" "${targets[@]}" &
+    made=$!
+    set +m
+    [ -z "$out_of_time" ] || kill -INT -- "-$made"
+    while kill -0 "$made" 2>/dev/null; do wait "$made"; done # a signal ends a wait early
+    wait "$made"
+    code=$?
+    if [ -z "$out_of_time" ] || [ "$code" = 0 ]; then
+        exit "$code"
+    elif [ "${SLURM_RESTART_COUNT:-0}" -ge "$restarts" ]; then
+        echo "error: out of time after $restarts restarts; raise time_h in slurm/profiles.toml" >&2
+        exit "$code"
+    fi
+    echo "time is up: queued again"
+    for _ in 1 2 3 4 5 6 7 8; do # the controller may be busy
+        scontrol requeue "$SLURM_JOB_ID" && exit 0
+        sleep 5
+    done
+    exit "$code"
+}
