@@ -19,7 +19,7 @@ def main(
     frames: Annotated[Path, typer.Argument(help="Data set (its test part), or labelled extxyz.")],
     potential: Annotated[Path, typer.Option(help="Frozen potential, or a folder with one.")],
     out: Annotated[Path, typer.Option(help="Result file; - writes stdout.")] = Path("-"),
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="Holds the targets.")] = INPUTS / "training.toml",
     threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
 ) -> None:

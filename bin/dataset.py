@@ -15,7 +15,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 def main(
     sources: Annotated[list[Path], typer.Argument(help="Labelled extxyz files.")],
     out: Annotated[Path, typer.Option(help="Folder of the data set; replaced when it exists.")],
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="Gate and split.")] = INPUTS / "labels.toml",
     engine: Annotated[
         str | None,

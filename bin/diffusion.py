@@ -15,7 +15,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 def main(
     traj: Annotated[Path, typer.Option(help="H5MD file of bin/md.py.")],
     out: Annotated[Path, typer.Option(help="Result file to write; msd.npz goes beside it.")],
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to analyse.")] = INPUTS / "diffusion.toml",
 ) -> None:
     """From a trajectory to D or its bound, with checks and provenance."""

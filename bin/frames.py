@@ -19,7 +19,7 @@ def main(
         typer.Argument(help="Relaxed cells to start from; - is stdin. Default: as published."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Queue, extxyz; - writes stdout.")] = Path("-"),
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="What to make.")] = INPUTS / "labels.toml",
 ) -> None:
     """Rattled, strained, phonon, hop and occupancy frames, ready for bin/label.py."""

@@ -17,7 +17,7 @@ def main(
     engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
     potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
     reference: Annotated[Path | None, typer.Option(help="the teacher's relaxed cells")] = None,
-    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
     cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),

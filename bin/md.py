@@ -4,6 +4,7 @@
 import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +17,12 @@ INPUTS = ROOT / "inputs"
 
 
 def main(
-    potential: Annotated[Path, typer.Option(help="Frozen model, its card.toml beside it.")],
+    potential: Annotated[Path, typer.Option(help="Folder, or frozen model with its card.toml.")],
     pressure: Annotated[str, typer.Option(help="With unit: 4GPa.")],
     temperature: Annotated[str, typer.Option(help="With unit: 500K.")],
     out: Annotated[Path, typer.Option(help="H5MD file to write; LAMMPS works in md/ beside it.")],
-    system: Annotated[str, typer.Option(help="Name in inputs/, or a TOML file.")] = "pb10po46o",
-    profile: Annotated[str, typer.Option(help="Name in inputs/profiles/, or a file.")] = "quick",
+    system: cli.System = Path("pb10po46o"),
+    profile: cli.Profile = Path("quick"),
     md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
     cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
     force: Annotated[
@@ -30,15 +31,16 @@ def main(
 ) -> None:
     """NPT: equilibrate, then produce. Started again after an interruption, it goes on."""
     from dpchannel.md import cores as share
-    from dpchannel.md.limits import check_limits
+    from dpchannel.md.limits import FAST, check_limits
     from dpchannel.settings import MDSettings, ProfileSettings, SystemSettings, load
     from dpchannel.statepoint import StatePoint
 
-    crystal = load(SystemSettings, named(system, INPUTS))
-    size = load(ProfileSettings, named(profile, INPUTS / "profiles"))
+    crystal = load(SystemSettings, system)
+    size = load(ProfileSettings, profile)
     md = load(MDSettings, md_settings)
     point = StatePoint.parse(pressure, temperature)
     elements = crystal.system.elements
+    potential = potential / FAST if potential.is_dir() else potential
     check = check_limits(potential, elements, **asdict(point), force=force)
     if not check.ok:
         cli.note(f"warning: {check.text}")
@@ -50,8 +52,9 @@ def main(
     roles = classify(atoms, crystal).roles
     granted = share.available_cores(cores)
     ranks = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
+    note = partial(cli.note, of=point.path)  # two runs at a time may share one terminal
     tokens = Path(os.environ.get("RUNS") or ROOT / "runs") / ".cores"
-    with share.held(ranks, cores=granted, folder=tokens, note=cli.note):
+    with share.held(ranks, cores=granted, folder=tokens, note=note):
         trajectory = lammps.run(
             out.parent / "md",
             atoms,
@@ -63,17 +66,12 @@ def main(
             mobile=roles["mobile"],
             framework=roles["framework"],
             ranks=ranks,
-            note=cli.note,
+            note=note,
         )
-    name, size_name = crystal.system.name, Path(profile).stem
-    trajectory.meta.update(system=name, profile=size_name, checks=[asdict(check)])
+    named = {"system": crystal.system.name, "profile": profile.stem}
+    trajectory.meta.update(named, checks=[asdict(check)])
     h5md.write_h5md(out, trajectory)
     cli.note(f"{len(trajectory.time_ps)} frames of {trajectory.time_ps[-1]:g} ps: {out}")
-
-
-def named(name: str, folder: Path) -> Path:
-    """The file `name` when it is one, else that of this name in `folder`."""
-    return Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
 
 
 if __name__ == "__main__":

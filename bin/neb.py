@@ -27,7 +27,7 @@ def main(
     turning_points: Annotated[
         bool, typer.Option(help="of that path only minima and highest images")
     ] = False,
-    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
     work: Annotated[Path | None, typer.Option(help="finished parts [default: beside OUT]")] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,

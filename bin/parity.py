@@ -20,7 +20,7 @@ def main(
     own_zero: Annotated[
         bool, typer.Option(help="the labels count energy from another zero: take the mean off")
     ] = False,
-    system: Annotated[Path, typer.Option(help="TOML of the system")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
     cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),

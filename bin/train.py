@@ -16,7 +16,7 @@ def main(
     dataset: Annotated[Path, typer.Argument(help="Data set of bin/dataset.py.")],
     out: Annotated[Path, typer.Option(help="Folder to train in; a killed run goes on there.")],
     network: Annotated[str, typer.Option(help="Name in [networks] of the settings.")] = "shipped",
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to train.")] = INPUTS / "training.toml",
     init_model: Annotated[
         Path | None, typer.Option(help="Folder of an earlier training whose weights to start from.")

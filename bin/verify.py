@@ -21,7 +21,7 @@ def main(
     potential: Annotated[Path, typer.Argument(help="Folder with both models.")],
     reference: Annotated[Path, typer.Option(help="The teacher's relaxed cells and paths.")],
     out: Annotated[Path, typer.Option(help="Result file; - writes stdout.")] = Path("-"),
-    system: Annotated[Path, typer.Option(help="TOML of the system.")] = INPUTS / "pb10po46o.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="The limits.")] = INPUTS / "verify.toml",
     md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
     cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,

@@ -4,11 +4,24 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from dpchannel.errors import DpchannelError
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+
+
+def named(folder: str) -> Callable[[Path], Path]:
+    """For an option that takes a TOML file, or the name of one in a folder of inputs/."""
+    return lambda given: given if given.suffix == ".toml" else INPUTS / folder / f"{given}.toml"
+
+
+System = Annotated[Path, typer.Option(help="Name in inputs/, or a TOML file.", callback=named(""))]
+Profile = Annotated[
+    Path, typer.Option(help="Name in inputs/profiles/, or a TOML file.", callback=named("profiles"))
+]
 
 
 def run(command: Callable[..., Any]) -> None:
@@ -20,21 +33,34 @@ def run(command: Callable[..., Any]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except DpchannelError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print("; ".join(["interrupted", *map(str, stopped.args)]), file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of our stdout, such as `head`, is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         raise SystemExit(0) from None
+    except OSError as error:  # a full disk, a folder that may not be written
+        _close_stdout()
+        where = error.filename or "stdout"
+        print(f"error: {where}: {error.strerror or error}.", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
-def note(message: str) -> None:
-    """A message for the person watching; stdout is kept for data."""
-    print(message, file=sys.stderr, flush=True)
+def _close_stdout() -> None:
+    """So that Python does not try once more to write what is left, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(message: str, *, of: object = "") -> None:
+    """A message for the person watching, `of` one of several; stdout is kept for data."""
+    print(f"{of}: {message}" if of else message, file=sys.stderr, flush=True)
 
 
 def is_pipe(path: Path) -> bool:
