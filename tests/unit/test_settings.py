@@ -10,6 +10,7 @@ from dpchannel.errors import InputError
 from dpchannel.settings.campaign import CampaignSettings
 from dpchannel.settings.converge import ConvergeSettings
 from dpchannel.settings.cp2k import Cp2kSettings
+from dpchannel.settings.learn import LearnSettings
 from dpchannel.settings.vasp import VaspSettings
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -21,6 +22,7 @@ SHIPPED = {
     "campaign.toml": CampaignSettings,
     "converge.toml": ConvergeSettings,
     "cp2k.toml": Cp2kSettings,
+    "learn.toml": LearnSettings,
     "vasp.toml": VaspSettings,
     "training.toml": settings.TrainingSettings,
     "verify.toml": settings.VerifySettings,

@@ -1,0 +1,1 @@
+"""Concurrent learning: train a committee, explore with it, label where it disagrees, repeat."""
