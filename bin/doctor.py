@@ -27,7 +27,7 @@ def main(
     else:
         doctor.table(findings, Console().print)
     if missing := [found.name for found in findings if found.needed and not found.version]:
-        raise EngineMissing(f"{', '.join(missing)} does not work here. Try `make setup`.")
+        raise EngineMissing(f"{', '.join(missing)} does not work here. {doctor.REBUILD}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         if given.train:
+            slices.read_toml(slices.INPUTS / "profiles" / f"{given.profile}.toml")  # is there one?
             content = slices.training_slice(given.system, given.train, given.data)
             found = {"train.json": content}
         else:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from dpchannel.md import native
 
+# `make setup` alone does nothing while the stamp of a finished set-up is there
+REBUILD = "Build the environment again: rm -r .venv && make setup."
 PATIENCE_S = 120  # the first start of an engine reads gigabytes from a cold disk
 
 
@@ -28,7 +30,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at every engine; the quick ones first."""
-    setup = "make setup"
+    setup = "rm -r .venv && make setup"
     return [
         Finding("python", "runs everything", sys.version.split()[0], setup, needed=True),
         Finding("deepmd-kit (dp)", "potential", _package("deepmd-kit"), setup, needed=True),

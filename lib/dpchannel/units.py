@@ -65,8 +65,10 @@ def _split(text: str, what: str, example: str, units: dict[str, float]) -> tuple
     match = _LABEL.fullmatch(text.strip())
     if match is None or match[2] not in units:
         known = ", ".join(units)
-        raise InputError(
-            f"{what} {text!r}: not a number with a unit. "
-            f"Write for example {example} (units: {known})."
-        )
+        why = "not a number with a unit"
+        if match is not None:
+            why = f"{match[2]!r} is no unit of {what}"
+            meant = [unit for unit in units if unit.lower() == match[2].lower()]
+            example = f"{match[1]}{meant[0]}" if meant else example
+        raise InputError(f"{what} {text!r}: {why}. Write for example {example} (units: {known}).")
     return float(match[1]), match[2]

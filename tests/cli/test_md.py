@@ -81,7 +81,7 @@ def test_a_toy_run_from_structure_to_trajectory(run_bin, potential, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"pressure": "4Gpa"}, "'4Gpa': not a number with a unit"),
+        ({"pressure": "4Gpa"}, "'4Gpa': 'Gpa' is no unit of pressure. Write for example 4GPa"),
         ({"pressure": "-3GPa"}, "P = -3 GPa (trained -1 ... 8)"),
         ({"profile": "huge"}, "huge.toml"),
         ({"model": "nowhere/model.pb"}, "nowhere/model.pb: no such potential"),

@@ -169,6 +169,16 @@ def test_a_data_set_with_nan_is_refused(tmp_path):
         data.check_arrays(tmp_path / "set")
 
 
+def test_a_data_set_with_another_element_is_refused(tmp_path):
+    build(tmp_path, [labelled(crystal(n)) for n in range(3)])
+    types = tmp_path / "set/train/rattled-4/type_map.raw"
+    elements = types.read_text().split()
+    data.check_arrays(tmp_path / "set", elements)
+    types.write_text("\n".join(["Xx", *elements[1:]]))
+    with pytest.raises(InputError, match=r"type_map\.raw: holds Xx; the system knows only"):
+        data.check_arrays(tmp_path / "set", elements)
+
+
 def test_a_truncated_array_is_refused(tmp_path):
     build(tmp_path, [labelled(crystal(1))])
     array = tmp_path / "set/train/rattled-4/set.000/coord.npy"

@@ -60,6 +60,12 @@ def test_a_range_that_the_data_cannot_confirm_is_marked(potential):
     assert not check.ok and "not seen" in check.text
 
 
+def test_an_unknown_key_of_a_card_is_named(potential):
+    potential.with_name("card.toml").write_text(CARD + "confirm_by_data = false\n")
+    with pytest.raises(PotentialError, match=r"range\.confirm_by_data = False: unknown key"):
+        check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+
+
 @pytest.mark.parametrize("text", ["", "[model", "[model]\nelements = 3\n", CARD.replace("10,", "")])
 def test_a_damaged_card_is_named(text, potential):
     potential.with_name("card.toml").write_text(text)

@@ -39,7 +39,7 @@ def test_shipped_files_are_valid(name):
 def test_an_unknown_key_is_refused_by_name(name, tmp_path):
     changed = tmp_path / "changed.toml"
     changed.write_text('tpyo = "x"\n' + (INPUTS / name).read_text())
-    with pytest.raises(InputError, match=r"changed\.toml: tpyo = 'x': Extra inputs"):
+    with pytest.raises(InputError, match=r"changed\.toml: tpyo = 'x': unknown key\. Known: "):
         settings.load(SHIPPED[name], changed)
 
 
@@ -74,6 +74,20 @@ def test_a_mistake_is_named(tmp_path, name, pattern, replacement, says):
         settings.load(SHIPPED[name], edited(tmp_path, name, pattern, replacement))
     assert Path(name).name in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_near_miss_is_put_right_in_its_own_table(tmp_path):
+    path = edited(tmp_path, "pb10po46o.toml", "within_A = 2.2", "with_A = 2.2")
+    near = r"without_neighbour\.with_A = 2\.2: unknown key\. Known: element, within_A; did you mean"
+    with pytest.raises(InputError, match=near):
+        settings.load(settings.SystemSettings, path)
+
+
+def test_a_mistake_of_a_whole_file_does_not_print_it(tmp_path):
+    path = edited(tmp_path, "pb10po46o.toml", r'^role = "mobile"', 'role = "other"')
+    with pytest.raises(InputError) as caught:
+        settings.load(settings.SystemSettings, path)
+    assert str(caught.value) == f"{path}: no species has role = 'mobile'."
 
 
 def test_a_missing_file_is_bad_input(tmp_path):

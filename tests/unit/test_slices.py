@@ -125,6 +125,13 @@ def test_a_training_on_other_data_is_stale(inputs, tmp_path):
         slices.training_slice("pb10po46o", "huge", tmp_path)
 
 
+def test_a_profile_that_is_not_there_trains_nothing(run_bin, tmp_path):
+    given = ("--system", "pb10po46o", "--train", "shipped", "--data", tmp_path, "--runs", tmp_path)
+    done = run_bin("slices.py", "--profile", "nosuch", *given)
+    assert done.returncode == 2
+    assert "profiles/nosuch.toml: No such file or directory. There is: paper" in done.stderr
+
+
 def test_a_missing_potential_names_the_remedy(inputs):
     with pytest.raises(InputError, match="make train"):
         slices.slices("pb10po46o", "toy", inputs / "none.pb")

@@ -27,6 +27,11 @@ def test_a_pressure_needs_a_number_and_a_known_unit(label):
         units.parse_pressure(label)
 
 
+def test_a_wrong_spelling_of_a_unit_is_put_right():
+    with pytest.raises(InputError, match=r"'2Gpa': 'Gpa' is no unit of pressure.* example 2GPa "):
+        units.parse_pressure("2Gpa")
+
+
 @pytest.mark.parametrize("label", ["abc", "500", "500F", "-1K", "-274C"])
 def test_a_temperature_needs_a_unit_and_is_not_below_zero(label):
     with pytest.raises(InputError, match="500K"):

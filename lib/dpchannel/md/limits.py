@@ -1,12 +1,12 @@
 """Is a state inside what the potential was trained on? Its card.toml says."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from dpchannel.errors import PotentialError, RangeError
+from dpchannel.errors import InputError, PotentialError, RangeError
 from dpchannel.md.engine import PAIR_FILE
 from dpchannel.results import Check
+from dpchannel.settings import CardSettings, load
 
 FAST = "model-compressed.pb"  # of a potential's folder, for molecular dynamics
 _NAME = "inside_training_range"
@@ -45,22 +45,22 @@ def check_limits(
             raise RangeError(f"{potential.parent}: {text}. {_INSIST}")
         return Check(_NAME, False, text)
     try:
-        content = tomllib.loads(card.read_text())
-        known = list(content["model"]["elements"])
-        limits = {key: _interval(content["range"][key]) for key in _STATES}
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise PotentialError(f"{card}: no readable card of a potential ({error}).") from None
+        content = load(CardSettings, card)
+    except InputError as error:
+        raise PotentialError(f"{card}: no readable card of a potential ({error})") from None
+    known = content.model.elements
     if missing := [e for e in elements if e not in known]:
         raise PotentialError(
             f"{potential}: does not know {', '.join(missing)}; it saw {', '.join(known)}."
         )
+    limits = {key: getattr(content.range, key) for key in _STATES}
     state = {"pressure_GPa": pressure_GPa, "temperature_K": temperature_K}
     outside = [
         f"{_STATES[key][0]} = {state[key]:g} {_STATES[key][1]} (trained {low:g} ... {high:g})"
         for key, (low, high) in limits.items()
         if not low <= state[key] <= high
     ]
-    if not outside and not content["range"].get("confirmed_by_data", True):
+    if not outside and not content.range.confirmed_by_data:
         text = f"{potential.name}: its training data state no temperature or pressure"
         return Check(_NAME, False, f"{text}, so its card's range is only meant, not seen")
     if not outside:
@@ -69,11 +69,6 @@ def check_limits(
     if not force:
         raise RangeError(f"{text}. Choose a state inside, or {_INSIST[0].lower()}{_INSIST[1:]}")
     return Check(_NAME, False, text)
-
-
-def _interval(value: Sequence[float]) -> tuple[float, float]:
-    low, high = map(float, value)
-    return low, high
 
 
 _STATES = {"pressure_GPa": ("P", "GPa"), "temperature_K": ("T", "K")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,18 @@ def folders(root: Path, split: str) -> dict[str, list[Path]]:
     return found
 
 
-def check_arrays(root: Path) -> None:
-    """Refuse a data set with an unreadable array or a number that is not finite."""
+def check_arrays(root: Path, elements: Sequence[str] | None = None) -> None:
+    """Refuse a data set with an unreadable array, a number not finite, or another element."""
     arrays = sorted(Path(root).glob("*/*/set.*/*.npy"))
     if not arrays:
         raise InputError(f"{root}: no data set in deepmd/npy format. Make it with bin/dataset.py.")
+    for path in sorted(Path(root).glob("*/*/type_map.raw")):
+        strange = set(path.read_text().split()) - set(elements or path.read_text().split())
+        if strange:
+            raise InputError(
+                f"{path}: holds {', '.join(sorted(strange))}; the system knows only "
+                f"{', '.join(elements or ())}. Name the right SYSTEM, or correct the file."
+            )
     for path in arrays:
         try:
             values = np.load(path)

@@ -75,7 +75,7 @@ def train(
     EngineFailed
         `dp` failed; the message names the log.
     """
-    data.check_arrays(dataset)
+    data.check_arrays(dataset, elements)
     work.mkdir(parents=True, exist_ok=True)
     with _locked(work) as lock:
         _prepare(dataset, work, settings, network, elements, init_model, note)
@@ -181,6 +181,7 @@ def _run_training(
     work: Path, steps: int, init_model: Path | None, threads: int, note: Note, lock: int
 ) -> None:
     command = [_program(), "--tf", "train", "input.json"]
+    note(f"{steps} steps: how long they take is shown after the first; a stopped training goes on")
     if (work / "checkpoint").exists():
         command += ["--restart", CHECKPOINT]
         note(f"{work}: going on from the last checkpoint")
@@ -224,7 +225,8 @@ def _progress_line(row: dict[str, float], steps: int, begin: tuple[float, float]
         parts.append(f"{column.removeprefix('rmse_')} {values} {unit}")
     elapsed, made = time.monotonic() - begin[0], step - begin[1]
     if made > 0:
-        parts.append(f"{elapsed / made * (steps - step) / 60:.0f} min left")
+        minutes = elapsed / made * (steps - step) / 60
+        parts.append(f"{minutes:.0f} min left" if minutes < 100 else f"{minutes / 60:.1f} h left")
     return "  ".join(parts)
 
 

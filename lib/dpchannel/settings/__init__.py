@@ -11,6 +11,7 @@ from dpchannel.settings.neb import (
     StateMinima,
 )
 from dpchannel.settings.training import (
+    CardSettings,
     NetworkSettings,
     RangeSettings,
     TargetSettings,
@@ -30,6 +31,7 @@ from dpchannel.settings.verify import (
 
 __all__ = [
     "BandSettings",
+    "CardSettings",
     "CaseSettings",
     "DiffusionSettings",
     "DriftLimits",

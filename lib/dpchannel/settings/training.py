@@ -1,6 +1,6 @@
 """inputs/training.toml: from a data set to a potential."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -65,6 +65,42 @@ class RangeSettings(Strict):
 
     temperature_K: tuple[float, float]
     pressure_GPa: tuple[float, float]
+
+
+class CardModel(Strict):
+    """What a potential is: only its elements decide something."""
+
+    elements: tuple[str, ...] = Field(min_length=1)
+    system: str = ""
+    descriptor: str = ""
+    rcut_A: float | None = None
+    sel: tuple[int, ...] = ()
+    embedding: tuple[int, ...] = ()
+    axis: int | None = None
+    fitting: tuple[int, ...] = ()
+    precision: str = ""
+    steps: int | None = None
+    seed: int | None = None
+
+
+class CardRange(RangeSettings):
+    """Where a potential may be used, and whether its data states so."""
+
+    confirmed_by_data: bool = True
+
+
+class CardSettings(Strict):
+    """card.toml beside a potential, which potential/card.py writes."""
+
+    schema_: str = Field("dpchannel.potential/1", alias="schema")
+    model: CardModel
+    range: CardRange
+    errors: dict[str, dict[str, float]] = Field(default_factory=dict)
+    compression: dict[str, float] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class TrainingSettings(Strict):
