@@ -24,6 +24,13 @@ def gpa_in_ev_per_a3() -> float:
     return float(GPa)
 
 
+def boltzmann_in_ev_per_k() -> float:
+    """The Boltzmann constant in eV/K (CODATA through ase.units)."""
+    from ase.units import kB
+
+    return float(kB)
+
+
 def parse_pressure(text: str) -> float:
     """Pressure in GPa from a label such as `4GPa`, `40000bar`, `40kbar`; the unit is required."""
     value, unit = _split(text, "pressure", "4GPa", _PRESSURE_IN_GPA)

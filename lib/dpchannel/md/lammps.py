@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +44,8 @@ def run(
     ranks: int,
     note: Note,
     script_name: str = "npt.in",
+    variables: Mapping[str, str] | None = None,
+    groups: Mapping[str, Index] | None = None,
 ) -> Trajectory:
     """Equilibrate and produce; a complete run in `work_dir` is only read.
 
@@ -55,7 +57,9 @@ def run(
     potential : Path                frozen model, or a `.lammps` file with pair commands
     mobile, framework : (n,)        0-based atom indices
     ranks : int                     MPI ranks
-    script_name : str               npt.in, or nve.in for production at constant energy
+    script_name : str               npt.in, or another script of inputs/lammps
+    variables : name -> text        what that script takes beside the variables of npt.in
+    groups : name -> (n,)           0-based indices of groups it names beside mobile and framework
 
     Raises
     ------
@@ -73,7 +77,7 @@ def run(
     plan = Plan.make(profile, md)
     script = project_root() / "inputs" / "lammps" / script_name
     data = files.data_text(atoms, elements)
-    groups = files.groups_text({"mobile": mobile, "framework": framework})
+    group_text = files.groups_text({"mobile": mobile, "framework": framework, **(groups or {})})
     settings = {"md": md.model_dump(), "profile": profile.model_dump()}
     identity = {
         "state": asdict(point),
@@ -81,20 +85,26 @@ def run(
         "elements": elements,
         "potential_sha256": sha256(potential),
         "script_sha256": sha256(script),
-        "structure_sha256": files.text_hash(data + groups),
+        "structure_sha256": files.text_hash(data + group_text),
     }
+    if variables:
+        identity["variables"] = dict(variables)
     with _only_one(work_dir) as lock:
         files.claim(work_dir, identity, note)
         if not is_finished(work_dir):
             shutil.copy(script, work_dir / script_name)
             (work_dir / "start.data").write_text(data)
-            (work_dir / "groups.in").write_text(groups)
-            variables = _variables(plan, elements, potential, point, md)
-            launch(work_dir, script_name, engine, variables, plan, lock, note)
+            (work_dir / "groups.in").write_text(group_text)
+            every = _variables(plan, elements, potential, point, md) | dict(variables or {})
+            launch(work_dir, script_name, engine, every, plan, lock, note)
         kernels = native.version()
         meta = {"state": asdict(point), "ranks": ranks, "native_kernels": kernels} | provenance(
             settings=settings, potential=potential, seed=md.seed, cores=ranks, started=started
         )
+        happened = {name: segments.event(work_dir, name) for name in ("molten", "stopped")}
+        meta |= {f"{name}_step": step for name, step in happened.items() if step is not None}
+        if (stopped := happened["stopped"]) is not None:
+            plan = plan.until(stopped)
         equilibration, thermo, centre = segments.read_samples(work_dir, plan)
         everything = np.arange(len(atoms))
         return Trajectory(

@@ -18,7 +18,10 @@ _POLL_S = 0.2
 _STOP_PATIENCE_S = 10.0
 _QUOTED = 3  # last lines of a program that gave no reason
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_BLOWN_UP = ("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number")
+_BLOWN_UP = (
+    *("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number"),
+    "fix-id runaway",  # of the temperature
+)
 
 
 def is_finished(folder: Path) -> bool:
@@ -48,7 +51,7 @@ def launch(
 
     Parameters
     ----------
-    variables : name -> text        what the script takes, but for start and restart
+    variables : name -> text        what the script takes, but for start, restart and molten
     lock : int                      file descriptor LAMMPS holds on to, so no second run enters
 
     Raises
@@ -62,7 +65,9 @@ def launch(
     segments.discard_from(folder, start)
     _discard_restarts(folder, keep=file)
     command = [*engine.command, "-in", script, "-log", log_name(start), "-screen", "none"]
-    for name, value in (variables | {"start": str(start), "restart": file}).items():
+    molten = "0" if segments.event(folder, "molten") is None else "1"
+    state = {"start": str(start), "restart": file, "molten": molten}
+    for name, value in (variables | state).items():
         command += ["-var", name, value]
     output = folder / f"output.{start}.txt"
     with Watch(folder / f"samples.{start}.txt", plan, note) as watch, open(output, "wb") as stream:
@@ -145,4 +150,6 @@ def failure(log: Path, step: int | None, reason: str, potential: str) -> Excepti
             "The potential was driven outside what it knows: try a smaller timestep_fs in "
             "inputs/md.toml, a state inside its range, or train it there."
         )
+        if kept := restart.latest(log.parent):
+            remedy += f" Kept: {kept[1].name}, step {kept[0]}."
     return EngineFailed(f"{log}: LAMMPS stopped {where}: {reason}. {remedy}")

@@ -1,6 +1,6 @@
 """Lengths and intervals of a run, in steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class Plan:
                     f"{every * fs:g}."
                 )
         return cls(fs / 1000, equilibrate, equilibrate + produce, mobile, frame, restart)
+
+    def until(self, step: int) -> "Plan":
+        """The same run, ended at `step`."""
+        return replace(self, total=min(self.total, step // self.mobile_every * self.mobile_every))
 
     def production(self, every: int) -> NDArray[np.int64]:
         """Steps (n,) of the frames of production, one in `every`."""

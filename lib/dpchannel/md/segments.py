@@ -32,6 +32,10 @@ COLUMNS = {
 }
 _CENTRE = ("cx", "cy", "cz")
 _DUMP_COLUMNS = ("id", "xsu", "ysu", "zsu")
+_OF_INVOCATIONS = (
+    *("samples.*.txt", "mobile.*.bin", "all.*.bin", "devi.*.txt", "log.*.lammps", "output.*.txt"),
+)
+_EVENTS = ("molten.*.txt", "stopped.*.txt")  # named by the step at which they happened
 
 
 def starts(folder: Path) -> list[int]:
@@ -40,11 +44,21 @@ def starts(folder: Path) -> list[int]:
 
 
 def discard_from(folder: Path, start: int) -> None:
-    """Remove what invocations left that began at or after `start`: it is computed again."""
-    for kind in ("samples.*.txt", "mobile.*.bin", "all.*.bin", "log.*.lammps", "output.*.txt"):
+    """Remove what invocations left that began at or after `start`: it is computed again.
+
+    So are events after `start`; one at `start` itself is in the state that the restart file holds.
+    """
+    for kind in (*_OF_INVOCATIONS, *_EVENTS):
         for path in folder.glob(kind):
-            if int(path.name.split(".")[1]) >= start:
+            step = int(path.name.split(".")[1])
+            if step > start or (step == start and kind in _OF_INVOCATIONS):
                 path.unlink()
+
+
+def event(folder: Path, name: str) -> int | None:
+    """Step of the first event of that name (`molten`, `stopped`), or None."""
+    steps = [int(path.name.split(".")[1]) for path in folder.glob(f"{name}.*.txt")]
+    return min(steps, default=None)
 
 
 def read_stream(

@@ -10,6 +10,7 @@ from dpchannel.physics.msd import lag_count, lag_times, msd_per_atom
 
 MAX_LAG_FRACTION = 0.5
 FIRST_LAG_FRACTION = 0.5  # of the longest lag: earlier is vibration
+MIN_FRAMES = 12  # fewer give no slope of an MSD
 Measured = tuple[float, float]  # value and standard error
 
 
@@ -67,7 +68,7 @@ def framework_diffusion(positions: Array, time_ps: Array) -> Measured:
     late = lag >= FIRST_LAG_FRACTION * lag[-1]
     if late.sum() < 3:
         raise InputError(
-            f"{len(positions)} frames: a slope of the MSD needs 12. Lower frame_every_fs."
+            f"{len(positions)} frames: a slope of the MSD needs {MIN_FRAMES}. Lower frame_every_fs."
         )
     msd = msd_per_atom(positions, n_lag=n_lag).sum(axis=2)[late]
     x = lag[late] - lag[late].mean()

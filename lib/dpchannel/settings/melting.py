@@ -61,6 +61,8 @@ class StructureSettings(Strict):
     rdf_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
     contrast_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
     bin_A: float = Field(gt=0)
+    to_A: float = Field(gt=0)
+    max_frames: int = Field(ge=2)
     shown_K: tuple[float, ...] = ()
     coordination: CoordinationSettings
 

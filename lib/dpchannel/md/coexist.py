@@ -1,0 +1,69 @@
+"""One coexistence run: inputs/lammps/coexistence.in at one temperature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.md import lammps
+from dpchannel.md.h5md import Trajectory
+from dpchannel.md.plan import Plan
+from dpchannel.md.progress import Note
+from dpchannel.settings import MDSettings
+from dpchannel.settings.melting import CoexistenceSettings
+from dpchannel.statepoint import StatePoint
+from dpchannel.structures.coexistence import Halves
+
+SCRIPT = "coexistence.in"
+
+
+@dataclass(frozen=True)
+class Coexistence:
+    """What does not change from one temperature to the next.
+
+    runaway : float         times `hot_K`: hotter has blown up
+    """
+
+    elements: Sequence[str]
+    potential: Path
+    md: MDSettings
+    how: CoexistenceSettings
+    runaway: float
+    ranks: int
+    note: Note
+
+
+def coexist(
+    work: Path,
+    start: Halves,
+    what: Coexistence,
+    point: StatePoint,
+    *,
+    mobile: NDArray[np.int64],
+    framework: NDArray[np.int64],
+) -> Trajectory:
+    """Melt one half, let both settle, and produce; see md.lammps.run for what is raised."""
+    melt = what.how.run.model_copy(update={"equilibrate_ps": what.how.melt_ps})
+    return lammps.run(
+        work,
+        start.atoms,
+        elements=what.elements,
+        potential=what.potential,
+        point=point,
+        profile=what.how.run,
+        md=what.md,
+        mobile=mobile,
+        framework=framework,
+        ranks=what.ranks,
+        note=what.note,
+        script_name=SCRIPT,
+        variables={
+            "normal": "xyz"[start.axis],
+            "melt": str(Plan.make(melt, what.md).equilibrate),
+            "hot": repr(what.how.hot_K),
+            "runaway": repr(what.runaway * what.how.hot_K),
+        },
+        groups={"liquid": start.liquid},
+    )

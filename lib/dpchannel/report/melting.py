@@ -1,0 +1,211 @@
+"""From looks at a crystal at rising temperatures to its melting bracket, quantities and checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.physics import melting
+from dpchannel.physics.melting import Bracket
+from dpchannel.report.heating import Look
+from dpchannel.results import Check, Quantity
+from dpchannel.settings.melting import MeltingSettings
+from dpchannel.units import boltzmann_in_ev_per_k
+
+Array = NDArray[np.float64]
+
+SERIES = {
+    "a": "A", "b": "A", "c": "A", "V": "A^3", "H": "eV", "contrast": "", "lindemann": "",
+    "framework_D": "cm2/s", "coordination": "",
+}  # fmt: skip
+SIGNALS = ("V", "H", "contrast", "lindemann", "framework_D")
+_EXPANDING = ("a", "c", "V")
+_EXACT_AS = 1e-6  # of a value: error of a relaxed number, where no other is known
+
+
+@dataclass
+class Findings:
+    """What one heating shows.
+
+    low_K, high_K : (n,)    the temperatures that each look stands for
+    """
+
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    arrays: dict[str, Any] = field(default_factory=dict)
+    bracket: Bracket = field(default_factory=lambda: Bracket(None, None))
+
+
+def analyse(
+    looks: Sequence[Look], settings: MeltingSettings, *, n_atom: int, half_bin_K: float = 0.0
+) -> Findings:
+    """Brackets of every signal and of all, thermal expansion, and what fails.
+
+    Parameters
+    ----------
+    looks : by rising temperature
+    n_atom : int            of one formula unit, to which H belongs
+    half_bin_K : K          a look stands for so much to either side (a ramp)
+    """
+    table = {name: _column(looks, name) for name in SERIES}
+    temperature = np.array([look.temperature_K for look in looks])
+    brackets = _brackets(temperature, table, settings, n_atom)
+    if half_bin_K:
+        brackets = {name: _widened(b, half_bin_K) for name, b in brackets.items()}
+    combined = melting.combine(brackets)
+    found = Findings(bracket=combined.bracket)
+    found.quantities["T_m_heating"] = quantity(combined.bracket, ", ".join(SIGNALS))
+    for name, b in brackets.items():
+        found.quantities[f"T_m_heating_{name}"] = quantity(b, b.text or "the bracket of one signal")
+    solid = _solid(looks, combined.bracket)
+    found.quantities |= _expansion(temperature, table, solid)
+    found.checks = [
+        Check("signals_agree", combined.agree, combined.bracket.text),
+        _equilibrated(looks),
+        _complete(looks, settings),
+        committee_check(looks, settings),
+    ]
+    for name in ("a", "b", "c"):  # of a liquid they mean nothing
+        table[name][:, ~solid] = np.nan
+    found.arrays = _arrays(looks, temperature, table, brackets, combined.bracket)
+    return found
+
+
+def quantity(b: Bracket, method: str) -> Quantity:
+    """A bracket as a result: the middle, its ends as interval; a bound is a bound."""
+    if b.low_K is not None and b.high_K is not None:
+        middle = (b.low_K + b.high_K) / 2
+        return Quantity(middle, "K", ci95=(b.low_K, b.high_K), method=method, kind="bracket")
+    if b.kind == "none":
+        return Quantity(None, "K", method=b.text or method, kind="bracket")
+    bound = b.low_K if b.low_K is not None else b.high_K
+    return Quantity(bound, "K", method=method, kind=b.kind)
+
+
+def committee_check(looks: Sequence[Look], settings: MeltingSettings) -> Check:
+    """The deviation of the committee along the runs, or that there was none."""
+    limit = settings.committee.trust_eV_per_A
+    known = [look for look in looks if np.isfinite(look.deviation_eV_per_A)]
+    if not known:
+        return Check("committee", False, "no committee: one model cannot say where it is unsure")
+    worst = max(known, key=lambda look: look.deviation_eV_per_A)
+    text = (
+        f"largest deviation of the force {worst.deviation_eV_per_A:.3f} eV/A at"
+        f" {worst.temperature_K:g} K (trusted to {limit:g})"
+    )
+    return Check("committee", worst.deviation_eV_per_A <= limit, text)
+
+
+def _brackets(
+    temperature: Array, table: dict[str, Array], settings: MeltingSettings, n_atom: int
+) -> dict[str, Bracket]:
+    how = settings.detection
+    volume, enthalpy = table["V"], table["H"]
+    kT = boltzmann_in_ev_per_k() * temperature * n_atom
+    flags = {
+        "V": melting.jump_flags(
+            temperature, *_floored(volume), how.volume_jump * volume[0], n_sigma=how.n_sigma
+        ),
+        "H": melting.jump_flags(
+            temperature, *_floored(enthalpy), how.entropy_jump_kB * kT, n_sigma=how.n_sigma
+        ),
+    }
+    for name, limit, above in (
+        ("contrast", how.contrast, False),
+        ("lindemann", how.lindemann, True),
+        ("framework_D", how.framework_D_cm2_per_s, True),
+    ):
+        flags[name] = melting.level_flags(
+            *table[name], limit=limit, melted_above=above, n_sigma=how.n_sigma
+        )
+    return {name: melting.bracket(temperature, flags[name]) for name in SIGNALS}
+
+
+def _floored(column: Array) -> tuple[Array, Array]:
+    """Values and errors; a number without an error gets the smallest that others have."""
+    values, stderr = column
+    known = stderr[np.isfinite(stderr) & (stderr > 0)]
+    size = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 1.0
+    least = known.min() if known.size else _EXACT_AS * size
+    return values, np.maximum(stderr, least)
+
+
+def _widened(b: Bracket, half_K: float) -> Bracket:
+    low = None if b.low_K is None else b.low_K - half_K
+    high = None if b.high_K is None else b.high_K + half_K
+    return Bracket(low, high, b.text)
+
+
+def _solid(looks: Sequence[Look], b: Bracket) -> NDArray[np.bool_]:
+    """Which looks are of a crystal: below the bracket's upper end, and never coupled."""
+    high = np.inf if b.high_K is None else b.high_K
+    return np.array([look.temperature_K < high and not look.molten for look in looks])
+
+
+def _expansion(
+    temperature: Array, table: dict[str, Array], solid: NDArray[np.bool_]
+) -> dict[str, Quantity]:
+    """Mean linear (a, c) and volume expansion of the solid above rest."""
+    found = {}
+    for name in _EXPANDING:
+        values, stderr = _floored(table[name])
+        use = solid & np.isfinite(values) & (temperature > 0)
+        if use.sum() < 2:
+            continue
+        value, error, ends = melting.expansion_per_K(temperature[use], values[use], stderr[use])
+        method = f"straight line, {ends[0]:g} to {ends[1]:g} K, {use.sum()} temperatures"
+        found[f"expansion_{name}"] = Quantity(value, "1/K", error, n=int(use.sum()), method=method)
+    return found
+
+
+def _equilibrated(looks: Sequence[Look]) -> Check:
+    bad = [f"{look.temperature_K:g} K: {look.why_not}" for look in looks if look.why_not]
+    if bad:
+        return Check("equilibrated", False, f"left out of the averages: {'; '.join(bad)}")
+    return Check("equilibrated", True, f"no drift of V or H in {len(looks)} stretches")
+
+
+def _complete(looks: Sequence[Look], settings: MeltingSettings) -> Check:
+    """Is there a g(r) far out in every look?"""
+    edge = settings.detection.contrast_edge_A
+    short = [look for look in looks[1:] if not np.isfinite(look.values["contrast"][0])]
+    if not short:
+        return Check("far_order", True, f"every edge is {edge:g} A or more")
+    cells = min(float(look.snapshot.cell.lengths().min()) for look in short)
+    return Check(
+        "far_order",
+        False,
+        f"shortest edge {cells:.1f} A, below {edge:g} A: order beyond"
+        f" {settings.detection.contrast_from_A:g} A is not looked at",
+    )
+
+
+def _column(looks: Sequence[Look], name: str) -> Array:
+    """(2, n): values and errors, nan where unknown."""
+    return np.array([look.values.get(name, (np.nan, np.nan)) for look in looks]).T.copy()
+
+
+def _arrays(
+    looks: Sequence[Look],
+    temperature: Array,
+    table: dict[str, Array],
+    brackets: dict[str, Bracket],
+    combined: Bracket,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"temperature_K": temperature, "r_A": looks[0].r_A}
+    for name, (values, stderr) in table.items():
+        found[name], found[f"{name}_stderr"] = values, stderr
+    for pair in looks[0].g:
+        found[f"g_{pair}"] = np.array([look.g[pair] for look in looks])
+    found["molten"] = np.array([look.molten for look in looks])
+    found["equilibrated"] = np.array([not look.why_not for look in looks])
+    found["deviation_eV_per_A"] = np.array([look.deviation_eV_per_A for look in looks])
+    found["n_frame"] = np.array([look.n_frame for look in looks])
+    everyone = {"all": combined} | brackets
+    found["signals"] = np.array(list(everyone))
+    found["bracket_K"] = np.array(
+        [[np.nan if end is None else end for end in (b.low_K, b.high_K)] for b in everyone.values()]
+    )
+    return found
