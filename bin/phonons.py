@@ -40,14 +40,13 @@ def main(
 
     crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings)
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
+    published = load_structure(crystal, INPUTS)
     given = read_structure(relaxed) if relaxed else None
     with engines.cores_held(cores, cli.note) as mine:
         task = Task("phonons", chosen, how.phonons, mine, inputs=engines.files(relaxed))
         loaded = chosen()
-        start = given or ground_state(
-            loaded, load_structure(crystal, INPUTS), crystal, how.lattice, cli.note
-        )
-        found = phonons(loaded, start, crystal, how.phonons, cli.note)
+        start = given or ground_state(loaded, published, crystal, how.lattice, cli.note)
+        found = phonons(loaded, start, published, crystal, how.phonons, cli.note)
     write(task, found, out)
     for check in found.checks:
         cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")

@@ -147,7 +147,7 @@ def test_the_path_has_the_points_of_a_hexagonal_lattice():
     """Fractions of seekpath's hP: Hinuma et al., Comput. Mater. Sci. 128, 140 (2017)."""
     system = load(SystemSettings, INPUTS / "pb10po46o.toml")
     crystal = load_structure(system, INPUTS)
-    q, place, labels = path(crystal, HOW)
+    q, place, labels = path(crystal, crystal, HOW)
     known = {
         "G": (0, 0, 0), "M": (1 / 2, 0, 0), "K": (1 / 3, 1 / 3, 0),
         "A": (0, 0, 1 / 2), "L": (1 / 2, 0, 1 / 2), "H": (1 / 3, 1 / 3, 1 / 2),
@@ -165,6 +165,17 @@ def test_the_path_has_the_points_of_a_hexagonal_lattice():
     assert at["A"] - at["G"] == pytest.approx(0.5 / crystal.cell.lengths()[2], rel=1e-6)
 
 
+def test_a_slightly_distorted_crystal_keeps_the_names(root):
+    """Its own lattice would be triclinic, with other points."""
+    system = load(SystemSettings, INPUTS / "pb10po46o.toml")
+    crystal = load_structure(system, INPUTS)
+    bent = crystal.copy()
+    bent.set_cell(crystal.cell.array @ (np.eye(3) + 2e-3 * np.eye(3, k=1)), scale_atoms=True)
+    q, _, labels = path(bent, crystal, HOW)
+    assert_allclose(q, path(crystal, crystal, HOW)[0], rtol=0, atol=1e-12)
+    assert "".join(name for name, _ in labels) == HOW.path
+
+
 def test_an_unknown_point_is_refused(aluminium):
     with pytest.raises(InputError, match=r"phonons\.path: no point A in this lattice; it has "):
-        path(aluminium, HOW)
+        path(aluminium, aluminium, HOW)

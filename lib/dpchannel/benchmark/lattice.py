@@ -11,6 +11,7 @@ from dpchannel.errors import InputError, NotConverged
 from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.benchmark import LatticeSettings
+from dpchannel.structures.classify import classify
 from dpchannel.structures.measure import measure
 from dpchannel.structures.relax import relax
 
@@ -40,7 +41,8 @@ def lattice(
     -------
     Outcome                 `a b c V energy` and the distances of the system's TOML (V and energy
                             per formula unit); the same with `_<name>` for every structure of
-                            `beside`; `start_spread`; the structure `relaxed`
+                            `beside`, and with `_symmetric` for the start that keeps the symmetry;
+                            `distortion_energy`, `start_spread`; the structure `relaxed`
 
     Raises
     ------
@@ -62,16 +64,40 @@ def lattice(
     for source, atoms in beside.items():
         for name, (value, unit) in measure(atoms, system).items():
             outcome.quantities[f"{name}_{source}"] = Quantity(value, unit, n=1, method=source)
-    found = [_measured(atoms, system) for atoms in ends]
-    lengths = np.array([[end[name][0] for name in ("a", "b", "c")] for end in found])
-    spread = Quantity(float(np.ptp(lengths, axis=0).max()), "A", n=settings.starts)
-    outcome.add(
-        "start_spread", spread, _SAME_A, "more is a second minimum", "a, b, c of all starts"
-    )
+    _compare_starts(ends, best, system, settings, outcome)
     a, c, volume = (outcome.quantities[name].value for name in ("a", "c", "V"))
     group = outcome.state["space_group"]
     outcome.summary = f"a {a:.4f} A, c {c:.4f} A, V {volume:.2f} A^3, space group {group}"
+    if not all(check.ok for check in outcome.checks):
+        outcome.summary += "; " + "; ".join(c.text for c in outcome.checks if not c.ok)
     return outcome
+
+
+def _compare_starts(
+    ends: list[Atoms],
+    best: Atoms,
+    system: SystemSettings,
+    settings: LatticeSettings,
+    outcome: Outcome,
+) -> None:
+    """Do rattled starts agree, and is the crystal that kept its symmetry a minimum?"""
+    symmetric, *rattled = ends
+    units = classify(best, system).n_formula
+    above = 1e3 * (symmetric.get_potential_energy() - best.get_potential_energy()) / units
+    gap = Quantity(
+        float(above), "meV", n=1, method="start as published minus the lowest, per formula unit"
+    )
+    why = "the crystal lowers its energy by breaking its symmetry"
+    outcome.add("distortion_energy", gap, settings.distortion_meV, why)
+    for name, (value, unit) in _measured(symmetric, system).items():
+        text = "relaxed from the published structure, its symmetry kept"
+        outcome.quantities[f"{name}_symmetric"] = Quantity(value, unit, n=1, method=text)
+    if len(rattled) > 1:
+        lattices = [_measured(atoms, system) for atoms in rattled]
+        lengths = np.array([sorted(found[name][0] for name in "abc") for found in lattices])
+        spread = Quantity(float(np.ptp(lengths, axis=0).max()), "A", n=len(rattled))
+        why = "more is a second minimum"
+        outcome.add("start_spread", spread, _SAME_A, why, "a, b, c of the rattled starts")
 
 
 def ground_state(

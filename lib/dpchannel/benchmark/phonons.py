@@ -39,6 +39,7 @@ _DRIFT = 1e-3  # of the largest force constant
 def phonons(
     calculator: Calculator,
     atoms: Atoms,
+    parent: Atoms,
     system: SystemSettings,
     settings: PhononTaskSettings,
     note: Note,
@@ -49,6 +50,7 @@ def phonons(
     ----------
     calculator : Calculator     float64, uncompressed for a deep potential
     atoms : Atoms               at rest, as bin/lattice.py leaves it
+    parent : Atoms              the crystal as published: its lattice names the points of the path
 
     Returns
     -------
@@ -68,7 +70,7 @@ def phonons(
     noise = Quantity(force_noise(atoms, calculator), "eV/A", n=3 * len(atoms))
     why = "all atoms moved together; float64 gives 1e-12"
     outcome.add("force_noise", noise, settings.residual_eV_per_A, why)
-    q, place, labels = path(atoms, settings)
+    q, place, labels = path(atoms, parent, settings)
     axis = "abc".index(system.channel.axis)
     turning = np.abs(np.abs(q[:, axis]) - 0.5) < 1e-6
     if not turning.any():
@@ -90,9 +92,9 @@ def phonons(
 
 
 def path(
-    atoms: Atoms, settings: PhononTaskSettings
+    atoms: Atoms, parent: Atoms, settings: PhononTaskSettings
 ) -> tuple[Array, Array, list[tuple[str, float]]]:
-    """Wave vectors along the path.
+    """Wave vectors along the path; a slightly distorted crystal keeps its parent's names.
 
     Returns
     -------
@@ -104,8 +106,7 @@ def path(
     ------
     InputError              a name that the lattice does not have
     """
-    # the lattice is found to a thousandth: a cell that is off by less is meant to be that lattice
-    band = atoms.cell.bandpath("", npoints=0, eps=1e-3)
+    band = parent.cell.bandpath("", npoints=0, eps=1e-3)
     if unknown := sorted(set(settings.path) - set(band.special_points)):
         known = " ".join(band.special_points)
         raise InputError(f"phonons.path: no point {unknown[0]} in this lattice; it has {known}.")

@@ -7,7 +7,12 @@ from dpchannel.report.reference import literature, paper
 from dpchannel.results import Result
 
 # rows of the result itself, by the suffix of its quantities
-_OWN = {"": "this engine", "_teacher": "teacher", "_published": "published PBE structure"}
+_OWN = {
+    "": "this engine",
+    "_symmetric": "this engine, symmetric",
+    "_teacher": "teacher",
+    "_published": "published PBE structure",
+}
 _WITHOUT_DEVIATION = ("energy",)  # counts from the zero of whoever computed it
 
 

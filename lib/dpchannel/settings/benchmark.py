@@ -26,6 +26,7 @@ class LatticeSettings(Strict):
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     symmetry_A: float = Field(gt=0)
+    distortion_meV: float = Field(gt=0)
 
 
 class EosSettings(Strict):
