@@ -89,7 +89,11 @@ TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
 
 ##@ Physics
 structure: $(STRUCTURE)/result.json $(STRUCTURE)/views.png ## The crystal: lattice and distances, and its two views as in Fig. 1
+	@$(PY) bin/show.py $<
 	@echo 'up to date: $(STRUCTURE)/result.json, views.png, views.pdf'
+
+inputs/%.toml:
+	@echo 'error: $@: no such file. There is: $(patsubst inputs/%.toml,%,$(shell grep -l '^\[system\]' inputs/*.toml)). Choose with SYSTEM=.' >&2; exit 2
 
 $(STRUCTURE)/crystal.extxyz: inputs/$(SYSTEM).toml | $(VENV)
 	@$(STEP) $@ bin/structure.py $(SYSTEM) --out $@

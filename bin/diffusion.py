@@ -21,7 +21,8 @@ def main(
     """From a trajectory to D or its bound, with checks and provenance."""
     from dpchannel.report.diffusion_task import run
 
-    cli.note(run(traj, system, settings, out).summary)
+    run(traj, system, settings, out)
+    cli.note(f"wrote {out}: bin/show.py shows it")
 
 
 if __name__ == "__main__":

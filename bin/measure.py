@@ -32,7 +32,7 @@ def main(
     atoms = read_structure(structure)
     started = time.time()  # not while waiting for the pipe
     settings = system_of(atoms, system, inputs)
-    state = {"n_atom": len(atoms)}
+    state = {"compound": settings.system.title, "n_atom": len(atoms)}
     for key in STATE:
         if key in atoms.info:
             value = atoms.info[key]

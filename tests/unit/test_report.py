@@ -58,6 +58,12 @@ def test_sentence_without_hops():
     )
 
 
+def test_far_too_short_a_run_does_not_expect_nought_hops():
+    short = bound(0, 3.0) | {"ion_ns": Quantity(0.002, "ns")}
+    said = sentence(STATE, short, paper_D_cm2_per_s=PAPER_D)
+    assert "would give 0.022 hops here (chance of none: 98 %)" in said
+
+
 def test_sentence_with_few_hops():
     said = sentence(STATE, bound(1, 4.744), paper_D_cm2_per_s=PAPER_D)
     # Poisson with mean 4.36: exp(-4.36) (1 + 4.36) = 6.9 %
@@ -120,11 +126,22 @@ def test_table_one_of_the_paper_is_consistent():
         (Quantity(5.04e-6, "cm2/s", kind="upper_bound"), "< 5.04e-06"),
         (Quantity(7.1e-6, "cm2/s", stderr=1e-6), "7.1e-06 +- 1.0e-06"),
         (Quantity(12, ""), "12"),
+        (Quantity(10.024, "A"), "10.0240"),
+        (Quantity(10.0, "A"), "10.0000"),
+        (Quantity(651.02, "A^3"), "651.02"),
         (Quantity(None, "A"), "-"),
     ],
 )
 def test_a_number_is_printed_to_the_digits_of_its_error(quantity, text):
     assert table.with_error(quantity) == text
+
+
+def test_a_structure_at_rest_is_put_beside_table_one():
+    lengths = {"a": Quantity(10.024, "A"), "c": Quantity(7.482, "A")}
+    still = Result("lattice", "pb10po46o", {"n_atom": 41}, lengths)
+    assert [row.paper for row in table.rows(still, None, paper())] == [10.030, 7.487]
+    pressed = replace(still, state={"pressure_GPa": 4.0})
+    assert [row.paper for row in table.rows(pressed, None, paper())] == [None, None]
 
 
 def test_table_puts_evidence_and_paper_beside_the_run():
@@ -211,12 +228,19 @@ def test_show_puts_the_committed_run_beside_this_one(tmp_path, monkeypatch, caps
     committed = tmp_path / "committed.json"
     Result("diffusion", "pb10po46o", STATE, bound(2, 6.3), summary="long run").write(committed)
     monkeypatch.setattr(show, "evidence_path", lambda system, task, state: committed)
-    Result("diffusion", "pb10po46o", STATE, bound(0, 3.0)).write(tmp_path / "result.json")
+    checks = [Check(name, False, "too long a story") for name in ("diffusive_c", "diffusive_ab")]
+    checks.append(Check("no_flips", True, "none"))
+    here = Result("diffusion", "pb10po46o", STATE, bound(0, 3.0), checks, summary="The sentence.")
+    here.write(tmp_path / "result.json")
     shown = show.collect(tmp_path / "result.json")
     assert shown.rows[0].evidence == bound(2, 6.3)["D_c"]
     shown.print()
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "committed" in printed.err and "long run" in " ".join(printed.err.split())
+    words = " ".join(printed.err.split())
+    assert "committed" in printed.err and "long run" in words
+    assert "1 of 3 checks met; not met: diffusive_c, diffusive_ab (why: checks in" in words
+    assert "story" not in words
+    assert words.endswith("The sentence.")  # what a person reads is on the last line
     # the committed file itself is not compared with itself
     assert show.collect(committed).evidence is None

@@ -92,7 +92,7 @@ def _ion_ns(value: float) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+    return f"{value:.2g}" if value < 0.95 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
 def _percent(chance: float) -> str:

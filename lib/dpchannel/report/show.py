@@ -23,23 +23,23 @@ class Shown:
         return table.tsv(self.rows)
 
     def print(self) -> None:
-        """The table, failed checks and the sentence, on stderr; stdout is kept for data."""
+        """The table, what was checked and the sentence, on stderr; stdout is kept for data."""
         from rich.console import Console
 
         console = Console(stderr=True, highlight=False, soft_wrap=False)
         console.print(table.rich_table(self.result, self.rows, width=console.width))
         console.print()
-        for check in self.result.checks:
-            if not check.ok:
-                short = check.text.split(" (")[0]
-                console.print(f"not met: {check.name}: {short}", style="yellow")
-        passed = sum(check.ok for check in self.result.checks)
-        if self.result.checks:
-            console.print(f"{passed} of {len(self.result.checks)} checks met.", style="dim")
-        console.print(self.result.summary, style="bold")
+        if checks := self.result.checks:
+            missed = [check.name for check in checks if not check.ok]
+            said = f"{len(checks) - len(missed)} of {len(checks)} checks met."
+            if missed:
+                said = f"{said[:-1]}; not met: {', '.join(missed)} (why: checks in the file)."
+            console.print(said, style="yellow" if missed else "dim")
         if self.evidence and self.evidence_file:
             where = relative(self.evidence_file)
             console.print(f"Committed run ({where}): {self.evidence.summary}")
+        if self.result.summary:
+            console.print(self.result.summary, style="bold")
 
 
 def collect(path: Path) -> Shown:

@@ -19,6 +19,8 @@ HEADER = (
 )  # fmt: skip
 
 
+AT_REST = {"pressure_GPa": 0.0, "temperature_K": 0.0}  # a structure that states no pressure
+_DIGITS = {"A": 4, "A^3": 2}  # one more than in Table I of the paper
 WIDTH_WITH_METHOD = 110
 
 
@@ -35,8 +37,9 @@ class Row:
 def rows(result: Result, evidence: Result | None, paper: Reference) -> list[Row]:
     """One row for each quantity of `result`, in its order."""
     found = []
+    state = (AT_REST if result.task == "lattice" else {}) | result.state
     for name, quantity in result.quantities.items():
-        number = paper.find(result.system, name, result.state)
+        number = paper.find(result.system, name, state)
         if number is not None and number.unit != quantity.unit:
             raise InputError(
                 f"regression/paper.toml: {name} in {number.unit!r}, the result has "
@@ -119,6 +122,8 @@ def with_error(q: Quantity) -> str:
         return "-"
     sign = {"upper_bound": "< ", "lower_bound": "> "}.get(q.kind, "")
     if not q.stderr:
+        if digits := _DIGITS.get(q.unit):
+            return f"{sign}{q.value:.{digits}f}"
         exact = float(q.value).is_integer() and abs(q.value) < 1e6
         return f"{sign}{q.value:.0f}" if exact else f"{sign}{q.value:.3g}"
     style = _style(q.stderr)
