@@ -1,0 +1,82 @@
+"""Many programs, some at a time; all of them end when this one does."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+_POLL_S = 0.1
+_PATIENCE_S = 10.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, the folder to run it in, and the file for what it prints."""
+
+    command: Sequence[str]
+    folder: Path
+    output: Path
+    environment: Mapping[str, str]
+
+
+def run(
+    tasks: Sequence[T], begin: Callable[[T], Job], end: Callable[[T, int], None], *, slots: int
+) -> None:
+    """Run `begin(task)` for every task, `slots` at a time; `end(task, exit code)` after each.
+
+    When `begin` or `end` raises, or this process is interrupted, the others are stopped.
+    """
+    waiting, running = deque(tasks), dict[int, tuple[T, subprocess.Popen[bytes]]]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < slots:
+                task = waiting.popleft()
+                process = _start(begin(task))
+                running[process.pid] = (task, process)
+            time.sleep(_POLL_S)
+            for pid, (task, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[pid]
+                    end(task, process.returncode)
+    finally:
+        for _, process in running.values():
+            _stop(process)
+
+
+def _start(job: Job) -> subprocess.Popen[bytes]:
+    with open(job.output, "wb") as stream:
+        return subprocess.Popen(
+            list(job.command),
+            cwd=job.folder,
+            env=dict(job.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, how)
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            continue

@@ -1,0 +1,203 @@
+"""What a loop begins with: a data set of this project, or any other one in deepmd/npy format."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dpchannel.errors import InputError
+from dpchannel.labels.choose import Row, read_rows
+from dpchannel.labels.dataset import build
+from dpchannel.potential.data import frames
+from dpchannel.results import relative, replacing, sha256
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from dpchannel.settings import GateSettings
+
+Note = Callable[[str], None]
+FRAMES, RECORD = "seed.extxyz", "seed.json"
+_EVERY = 10  # of the folders of a data set without a split, one is held out
+
+
+def read_dataset(root: Path, engine: str | None = None) -> Iterator[Atoms]:
+    """Labelled frames; `info` says split, class, trajectory, engine, and T, P, seed where known.
+
+    A data set of this project keeps its split. Of any other, every tenth folder is held out as a
+    whole (of fewer than ten the last one), or, of a single folder, the last tenth of its frames:
+    neighbours in time stay together.
+
+    Parameters
+    ----------
+    engine : str, optional
+        What labelled the frames of a data set that does not say.
+
+    Raises
+    ------
+    InputError
+        No data set in deepmd/npy format, a damaged one, or one without virials or type map.
+    """
+    root = Path(root)
+    for folder in _folders(root):
+        _check(folder)
+    own = (root / "frames.tsv").exists()
+    yield from _own(root) if own else _foreign(root, engine)
+
+
+def export(root: Path, out: Path) -> int:
+    """Write every frame of a data set to one extxyz file; returns how many."""
+    from ase.io import write
+
+    count = 0
+    with replacing(out) as aside:
+        for atoms in read_dataset(root):
+            write(aside, atoms, format="extxyz", append=count > 0)
+            count += 1
+    return count
+
+
+def adopt(
+    data: Path,
+    folder: Path,
+    *,
+    out: str,
+    system: str,
+    elements: Sequence[str],
+    gate: GateSettings,
+    engine: str,
+    note: Note,
+) -> list[str]:
+    """Make `folder/<out>`, a data set in our layout, of `data`; names the trajectories held out.
+
+    Done once: a second call with the same data only reads the record.
+
+    Raises
+    ------
+    InputError
+        Another data set was adopted here before, or its labels are another engine's.
+    """
+    data, record = Path(data), folder / RECORD
+    identity = _identity(data, engine)
+    if record.exists():
+        content = json.loads(record.read_text())
+        if content["data"] != identity:
+            raise InputError(
+                f"{folder}: began with {content['data']['path']} as it was; DATA={data} is another "
+                "one. Move the folder away to begin anew."
+            )
+        return list(content["held_out"])
+    held: dict[str, None] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / FRAMES) as aside:
+        count = _write_all(data, aside, engine, held)
+    origin = build(
+        [folder / FRAMES],
+        folder / out,
+        system=system,
+        elements=elements,
+        gate=gate,
+        held_out=[glob.escape(name) for name in held],
+    )
+    note(f"{data}: {count} frames, {origin['refused']['count']} refused; {len(held)} held out")
+    with replacing(record) as aside:
+        text = json.dumps({"data": identity, "held_out": list(held)}, indent=1)
+        aside.write_text(text + "\n")
+    return list(held)
+
+
+def _write_all(data: Path, out: Path, engine: str, held: dict[str, None]) -> int:
+    from ase.io import write
+
+    count = 0
+    for atoms in read_dataset(data, engine):
+        title = str(atoms.info.get("engine", engine))
+        if not title.startswith(engine):
+            raise InputError(
+                f"{data}: labelled by {title}; this loop labels with {engine}, whose energies have "
+                f"another zero. Begin with labels of {engine}, or choose that engine."
+            )
+        if atoms.info["split"] == "test":
+            held[str(atoms.info["trajectory"])] = None
+        write(out, atoms, format="extxyz", append=count > 0)
+        count += 1
+    return count
+
+
+def _identity(data: Path, engine: str) -> dict[str, Any]:
+    origin = data / "origin.json"
+    arrays = [origin] if origin.exists() else sorted(data.rglob("set.*/*.npy"))
+    content = {relative(path): sha256(path) for path in arrays}
+    return {"path": relative(data), "engine": engine, "content": content}
+
+
+def _own(root: Path) -> Iterator[Atoms]:
+    origin = json.loads((root / "origin.json").read_text())
+    title = " + ".join(origin["engine"]) or "unknown"
+    rows: dict[str, dict[int, Row]] = {}
+    for row in read_rows(root):
+        rows.setdefault(row.folder, {})[row.index] = row
+    for folder, members in rows.items():
+        for index, atoms in enumerate(frames(root / folder)):
+            row = members[index]
+            atoms.info = {
+                "split": row.split,
+                "class": row.kind,
+                "trajectory": row.trajectory,
+                "engine": title,
+                "converged": True,  # nothing else enters a data set of ours
+                # extxyz has no empty text
+                **({"versions": "; ".join(origin["versions"])} if origin["versions"] else {}),
+                **({"seed": int(row.seed)} if row.seed else {}),
+                **({"T": row.temperature_K} if row.temperature_K is not None else {}),
+                **({"P": row.pressure_GPa} if row.pressure_GPa is not None else {}),
+            }
+            yield atoms
+
+
+def _folders(root: Path) -> list[Path]:
+    found = [raw.parent for raw in sorted(root.rglob("type.raw"))]
+    if not found:
+        raise InputError(f"{root}: no data set in deepmd/npy format (no type.raw below it).")
+    return found
+
+
+def _check(folder: Path) -> None:
+    sets = sorted(folder.glob("set.*"))
+    if any((s / "real_atom_types.npy").exists() for s in sets):
+        raise InputError(
+            f"{folder}: in deepmd/npy/mixed format. Convert it with dpdata to deepmd/npy."
+        )
+    if not (folder / "type_map.raw").exists():
+        raise InputError(f"{folder}: no type_map.raw: which element is which type? Write one.")
+    for s in sets:
+        for name in ("box", "coord", "energy", "force", "virial"):
+            if not (s / f"{name}.npy").exists():
+                raise InputError(
+                    f"{s}: no {name}.npy. Without it the frames cannot be used (the virial makes "
+                    "the pressure); leave this folder out of the data set."
+                )
+
+
+def _foreign(root: Path, engine: str | None) -> Iterator[Atoms]:
+    folders = _folders(root)
+    held_out = set(folders[_EVERY - 1 :: _EVERY] or folders[1:][-1:])
+    for folder in folders:
+        name = folder.relative_to(root).as_posix() if folder != root else root.name
+        found = list(frames(folder))
+        first_held = 0 if folder in held_out else len(found)
+        if len(folders) == 1:
+            first_held -= max(1, len(found) // _EVERY)
+        for index, atoms in enumerate(found):
+            held = index >= first_held
+            atoms.info = {
+                "split": "test" if held else "train",
+                "class": "init",
+                "trajectory": f"{name}.tail" if held and first_held else name,
+                "converged": True,  # nobody can tell any more
+                **({"engine": f"{engine} as said for {root.name}"} if engine else {}),
+            }
+            yield atoms
