@@ -46,7 +46,7 @@ $(MLIP): requirements-mlip.lock | $(VENV)
 # for a file runs. A goal that can do so stands in this list, has JOBS_<goal> = template:file chains
 # (lib/dpchannel/runner/chains.py), $(call here,...) around its files, $(submit) as first line of its
 # recipe, and $(call there,...) around the files that the rest of the recipe reads.
-CLUSTER_GOALS := diffusion train
+CLUSTER_GOALS := diffusion melting train label
 SITE ?=
 YES  ?=
 ifneq ($(RUNNER),local)
@@ -57,7 +57,7 @@ here      = $(if $(filter slurm,$(RUNNER)),,$(1))
 there     = $(if $(filter slurm,$(RUNNER)),$(wildcard $(1)),$(1))
 submit    = $(if $(filter slurm,$(RUNNER)),$(SUBMIT) $(JOBS_$@))
 JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUDGET,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
-SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(JOB_WORDS) $(if $(FORCE),--force) $(if $(YES),--yes)
+SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
 STATE_GOALS := diffusion
@@ -125,6 +125,55 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
 
+# Heating and melting. One run a temperature or ramp, each a file; P is 0GPa unless it is given.
+MODE      ?= steps
+COMMITTEE ?=
+ifneq ($(filter melting $(RUNS)/$(SYSTEM)/$(PROFILE)/melting/%,$(MAKECMDGOALS)),)
+  MELT_MODEL := $(if $(filter %.pb %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
+  MELT_FILES := $(shell $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS)))
+  ifeq ($(MELT_FILES),)
+    $(error inputs as above)
+  endif
+endif
+MELT := $(RUNS)/$(SYSTEM)/$(PROFILE)/melting/$(firstword $(MELT_FILES))
+MELT_RUNS := $(addprefix $(MELT)/,$(wordlist 2,999,$(MELT_FILES)))
+MELT_HOW = --system inputs/$(SYSTEM).toml --profile $(PROFILE)
+MELT_MD = $(MELT_HOW) --potential $(MELT_MODEL) --pressure $(patsubst P%,%,$(firstword $(MELT_FILES))) --out $@ $(if $(FORCE),--force)
+
+JOBS_melting = $(if $(filter coexistence,$(MODE)),lammps_gpu:$(MELT)/coexistence/result.json,$(addprefix lammps_gpu:,$(MELT_RUNS)))
+melting: $(call here,$(MELT)/$(MODE)/result.json $(MELT)/$(MODE)/figure.png $(MELT)/.shown) | $(VENV) ## Heating and melting (Fig. 4): MODE=steps|ramp|coexistence T="0K 300K ..." COMMITTEE="b.pb c.pb"
+	@$(submit)
+	@$(foreach file,$(call there,$(MELT)/$(MODE)/result.json $(MELT)/result.json),echo 'up to date: $(file)';)
+
+$(MELT)/steps/T0K/relaxed.extxyz: $(if $(FORCE),always) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature 0K $(MELT_MD)
+
+$(MELT)/steps/T%/traj.h5: $(if $(FORCE),always) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature $* $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
+
+$(MELT)/ramp/%/traj.h5: $(if $(FORCE),always) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-ramp.json $@ bin/heat.py --ramp $* $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
+
+MELT_ASKED := $(MELT)/$(MODE:coexistence=steps)/.asked-$(firstword $(shell echo "$(MELT_RUNS)" | cksum))
+ifneq ($(MELT_FILES),)
+  $(shell test -e $(MELT_ASKED) || { mkdir -p $(dir $(MELT_ASKED)) && rm -f $(dir $(MELT_ASKED)).asked-* && touch $(MELT_ASKED); })
+endif
+$(MELT)/steps/result.json $(MELT)/ramp/result.json: $(MELT)/%/result.json: $(MELT_RUNS) $(MELT_ASKED) $(SLICES)/melting-analysis.json | $(VENV)
+	@$(STEP) $@ bin/melting.py $(MELT_RUNS) --mode $* $(MELT_HOW) --out $@
+
+# Takes the solid's cell from the steps; its own runs are kept, and read when they are done.
+$(MELT)/coexistence/result.json: $(SLICES)/melting-coexistence.json | $(MELT)/steps/result.json $(VENV)
+	@$(STEP) $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD)
+
+$(MELT)/%/figure.png: $(MELT)/%/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_melting.py $< --out $@ --out $(@D)/figure.pdf
+
+$(MELT)/result.json: $(MELT)/$(MODE)/result.json | $(VENV)
+	@$(STEP) $@ bin/brackets.py $(MELT) --out $@
+
+$(MELT)/.shown: $(MELT)/result.json | $(VENV)
+	@$(PY) bin/show.py $(MELT)/$(MODE)/result.json && $(PY) bin/show.py $< && touch $@
+
 labels: $(LABELS)/dataset/origin.json ## Candidate frames from the crystal, labelled by ENGINE=mlip, as a data set
 	@echo 'up to date: $(LABELS)/dataset; train on it with DATA=$(LABELS)/dataset'
 
@@ -142,8 +191,15 @@ $(LABELS)/dataset/origin.json: $(LABELS)/.labelled | $(VENV)
 BUDGET   ?= 2h
 RETRY    ?=
 CAMPAIGN := inputs/labels/$(SYSTEM)/$(ENGINE)
+COLLECT := $(PY) bin/collect.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) $(if $(RETRY),--retry)
+JOBS_label := -
 label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again
-	@$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1)
+	@$(if $(submit),jobs=$$($(COLLECT)) && echo $$jobs | $(submit))
+	@$(call here,$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1))
+
+# One label by one job: a folder for each frame, so that no job sees another's wave function.
+$(LABELS)/campaign/%/label.extxyz: | $(VENV)
+	@$(STEP) $@ bin/label.py $(CAMPAIGN)/queue.extxyz --frame $* --engine $(ENGINE) --work $(@D) --threads $(THREADS) --out $@
 
 # Hours a point for the real crystal: computed once, kept, never redone; call again to go on.
 CONVERGED := inputs/labels/$(SYSTEM)/$(ENGINE)/convergence
@@ -173,6 +229,12 @@ $(TRAINED)/result.json: $(TRAINED)/model-compressed.pb $(DATA)/origin.json | $(V
 
 $(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
+
+# The loop keeps its own state: every call goes on where it is and makes nothing twice.
+ITERS ?=
+LOOP  := $(RUNS)/$(SYSTEM)/loop
+loop: | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
+	@$(STEP) $(LOOP)/result.json bin/loop.py $(DATA) --out $(LOOP) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
 
 ##@ Benchmarks
 # What is verified is the content of these files: it is done again when a byte of them changes.
@@ -316,4 +378,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion labels label converge train verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion melting labels label converge train loop verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dpchannel import slices, steps
+from dpchannel.learn import state as loops
+from dpchannel.runner import status
 
 
 def main() -> None:
@@ -18,13 +20,16 @@ def main() -> None:
     lines = []
     for path in sorted([*runs.rglob("result.json"), *runs.rglob("traj.h5")]):
         aside = next((folder for folder in path.parents if ".old-" in folder.name), None)
+        if "loop" in path.parts:
+            continue  # one line each, below
         if aside is not None:
             lines.append(f"{'set aside':12}{aside}")
         elif path.name == "result.json":
             lines.append(f"{'finished':12}{path}")
         elif not path.with_name("result.json").exists():
             lines.append(f"{'unfinished':12}{path}  MD is done, its result.json is missing")
-    lines = list(dict.fromkeys(lines))
+    lines = list(dict.fromkeys(lines)) + status.lines(runs / "slurm")
+    lines += [f"{'loop':12}{loops.describe(folder)}" for folder in sorted(runs.glob("*/loop"))]
     for state in steps.states(runs):
         lines.append(f"{state.name:12}{state.target}  since {state.since}  log: {state.log}")
         if state.name == "failed":

@@ -50,9 +50,11 @@ def main(
     def agreed() -> bool:
         if yes:
             return True
-        if not sys.stdin.isatty():
+        if not sys.stderr.isatty():
             return False
-        return input(f"Submit to {name}? [y/N] ").strip().lower() in ("y", "yes")
+        with open("/dev/tty") as person:  # stdin may hold the jobs
+            print(f"Submit to {name}? [y/N] ", end="", file=sys.stderr, flush=True)
+            return person.readline().strip().lower() in ("y", "yes")
 
     wanted = [chains.parse(text) for text in texts]
     submission.run(goal, wanted, cluster, redo=force, agreed=agreed)

@@ -1,45 +1,16 @@
 """One SLURM for the tests of a process, and scratch projects whose jobs it runs."""
 
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
+from checkout import Project, make_project
 from lab import Lab, why_not
-
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Makefile", "pyproject.toml", "requirements.lock", "requirements-mlip.lock")
-FOLDERS = ("bin", "lib", "slurm")
-# atoms on springs, so that no trained potential is needed; no physics
-TETHER = """pair_style zero 6.0
-pair_coeff * *
-fix tether all spring/self 20.0
-"""
-PROFILES = """site = "lab"
-[sites.lab]
-account = ""
-partition = ""
-modules = []
-setup = []
-container = ""
-binaries = {}
-array_limit = 5
-running_limit = 0
-restarts = 3
-patience_s = 20
-[sites.lab.jobs]
-lammps_gpu = { threads = 1 }
-train_gpu = { threads = 1 }
-task = { threads = 1 }
-"""
 
 
 @pytest.fixture(scope="session")
@@ -56,70 +27,6 @@ def slurm() -> Iterator[Lab]:
         lab.down()
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
-class Project:
-    """A checkout of a user of the cluster."""
-
-    path: Path
-    lab: Lab
-
-    def run(self, *command: str, stdin: str = "") -> Done:
-        environment = self.lab.environment | {"PYTHONPATH": str(self.path / "lib")}
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    def make(self, *words: str) -> Done:
-        return self.run("make", *words)
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
-
-    def log(self) -> str:
-        """Everything jobs have said."""
-        return "\n".join(p.read_text() for p in sorted((self / "slurm/log").glob("*.out")))
-
-
 @pytest.fixture
 def project(slurm: Lab, tmp_path: Path) -> Project:
     return make_project(tmp_path / "p", slurm)
-
-
-def make_project(folder: Path, lab: Lab) -> Project:
-    """The real Makefile, scripts, package and templates, with inputs and runs of its own."""
-    unwanted = shutil.ignore_patterns("__pycache__", "*.out")
-    folder.mkdir()
-    for name in PARTS:
-        shutil.copy2(ROOT / name, folder / name)
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-    shutil.copytree(ROOT / "inputs", folder / "inputs", ignore=lambda *_: {"labels", "potentials"})
-    for name in (".venv", "regression", "inputs/potentials", "inputs/labels"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "tether.lammps").write_text(TETHER)
-    (folder / "slurm/profiles.toml").write_text(PROFILES)
-    return Project(folder, lab)
-
-
-def until(true: Callable[[], object], what: str, *, patience_s: float = 60) -> None:
-    """Wait until `true()`, and say what was waited for when it never comes."""
-    deadline = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}"
-        time.sleep(0.05)

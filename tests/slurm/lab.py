@@ -25,7 +25,8 @@ PATIENCE_S = 30.0
 SBIN = ("/usr/sbin", "/sbin")
 
 # cred_expire: a requeued job waits until the old credential is gone. DefMemPerCPU: else one job
-# takes all memory of a node. MinJobAge: finished jobs can still be asked for. CPUs: pretended, too.
+# takes all memory of a node. MinJobAge: finished jobs can still be asked for. ReturnToService: a
+# node that is down stays so. CPUs are pretended, too.
 CONF = """\
 ClusterName=lab
 SlurmctldHost={host}(127.0.0.1)
@@ -49,7 +50,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=256
 GresTypes=gpu
-ReturnToService=2
+ReturnToService=0
 KillWait=5
 MinJobAge=600
 EnforcePartLimits=ALL
@@ -153,7 +154,7 @@ class Lab:
             host=socket.gethostname().split(".")[0],
             ports=_free_ports(3),
             nodes=NODES,
-            node=f"CPUs=16 RealMemory=65536 Gres=gpu:fake:{GPUS} State=UNKNOWN",
+            node=f"CPUs=64 RealMemory=65536 Gres=gpu:fake:{GPUS} State=UNKNOWN",
             array_limit=ARRAY_LIMIT,
         )
         (self.root / "slurm.conf").write_text(text)

@@ -22,6 +22,7 @@ from pathlib import Path
 from dpchannel.errors import InputError
 
 _RECORD, TASKS, WORDS, SITE = "batch.json", "tasks.tsv", "words", "site.sh"
+LOGS = Path("slurm/log")  # the one folder of logs
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def prepare(
     (folder / SITE).write_text(site)
     save(home, batch)
     return batch
+
+
+def log_of(name: str, number: str | None, index: int) -> Path:
+    """Where a task of an array writes what it says."""
+    return LOGS / f"{name}-{number}_{index}.out"
 
 
 def save(home: Path, batch: Batch) -> None:

@@ -120,7 +120,8 @@ def arrays(chains: Sequence[Chain], requests: dict[str, Request], limit: int) ->
 
 def cost(plan: Sequence[Array], requests: dict[str, Request]) -> list[str]:
     """A table of what the plan may take at most: a line an array, and the sum."""
-    rows = [("template", "jobs", "results", "cores", "GPUs", "hours", "core h", "GPU h")]
+    head = ("template", "jobs", "results", "cores", "GPUs", "hours", "core h", "GPU h")
+    rows: list[tuple[str, ...]] = [head]
     jobs, core_h, gpu_h = 0, 0.0, 0.0
     for array in plan:
         asked, n = requests[array.template], len(array.tasks)

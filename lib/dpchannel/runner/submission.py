@@ -9,11 +9,10 @@ from dpchannel import steps
 from dpchannel.errors import InputError
 from dpchannel.runner import batch as records
 from dpchannel.runner import chains, scheduler
+from dpchannel.runner.batch import LOGS, log_of
 from dpchannel.runner.scheduler import Job, Note
 from dpchannel.runner.template import Request, request, site_script
 from dpchannel.settings.slurm import SiteSettings
-
-LOGS = Path("slurm/log")
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,8 @@ def _tell(
         if alive:
             note(f"in queue: {target}: {alive[0]}")
         elif of_chain:
-            log = LOGS / f"{of_chain[0].name}-{of_chain[0].array}_{of_chain[0].index}.out"
-            note(f"to do again: {target}: {of_chain[0]}, log {log}")
+            last = next((job for job in of_chain if job.state != "COMPLETED"), of_chain[-1])
+            log = log_of(last.name, last.array, last.index)
+            note(f"to do again: {target}: {last}, log {log}")
         else:
             note(f"missing: {target}")

@@ -1,0 +1,41 @@
+"""What `make status` says of jobs: where each file stands that was submitted and is not there."""
+
+from pathlib import Path
+
+from dpchannel.errors import DpchannelError
+from dpchannel.runner import batch as records
+from dpchannel.runner import scheduler
+from dpchannel.runner.scheduler import Job
+
+_PATIENCE_S = 5.0
+
+
+def lines(home: Path) -> list[str]:
+    """`state  file  job  log`, a line for each file; one line more when SLURM does not answer."""
+    newest = {
+        file: (batch, index)
+        for batch in records.batches(home)
+        for index, files in enumerate(batch.tasks)
+        for file in files
+        if not Path(file).exists()
+    }
+    names = sorted({batch.name for batch, _ in newest.values() if not batch.ended})
+    found: list[str] = []
+    jobs: dict[tuple[str, int], Job] = {}
+    try:
+        for job in scheduler.queue(names, patience_s=_PATIENCE_S, note=lambda _: None):
+            jobs[job.name, job.index] = job
+        known = True
+    except DpchannelError as error:
+        found.append(f"{'slurm':12}{error}")
+        known = False
+    for file, (batch, index) in sorted(newest.items()):
+        current = jobs.get((batch.name, index))
+        if current is not None:
+            state, what = current.state.lower(), str(current)
+        else:
+            state = "unfinished" if known or batch.ended else "submitted"
+            what = f"{batch.number or '?'}_{index}, submitted {batch.submitted}"
+        log = records.log_of(batch.name, batch.number, index)
+        found.append(f"{state:12}{file}  {what}  log: {log}")
+    return found

@@ -1,0 +1,68 @@
+"""Molecular dynamics in jobs: stopped before the time limit, queued again, and complete."""
+
+import sys
+
+import h5py
+import pytest
+from checkout import until
+from numpy.testing import assert_allclose, assert_array_equal
+
+from dpchannel.md.segments import last_sample, starts
+
+STATE = "diffusion/P0GPa/T100K"
+WORDS = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K")
+
+
+@pytest.fixture
+def longer(project):
+    """The toy with so many steps that it can be stopped on its way."""
+    path = project / "inputs/profiles/toy.toml"
+    text = path.read_text()
+    path.write_text(text.replace("produce_ps = 0.4", "produce_ps = 10.0"))
+    return project
+
+
+def arrays(path):
+    """Every array of numbers in a trajectory, by name."""
+    found = {}
+
+    def take(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "if":
+            found[name] = item[()]
+
+    with h5py.File(path) as file:
+        file.visititems(take)
+    return found
+
+
+def test_stopped_in_the_middle_queued_again_and_complete(longer):
+    """USR1, as SLURM sends it before the time limit; the run goes on from its restart file."""
+    there, here = f"runs/pb10po46o/toy/{STATE}", f"local/pb10po46o/toy/{STATE}"
+    assert longer.make("-n", "diffusion", *WORDS).code == 0  # slices
+    words = [part for word in WORDS[:2] for part in ("--word", word)]
+    command = (sys.executable, "bin/submit.py", "diffusion", f"lammps_gpu:{there}/traj.h5")
+    done = longer.run(*command, *words, "--yes")
+    assert done.code == 0, done.err
+    samples = longer / there / "md/samples.0.txt"
+    until(lambda: (last_sample(samples) or {"step": 0})["step"] > 1000, "a thousand steps")
+    name = longer.names_in_queue().pop()
+    number = longer.lab.call("squeue", "-h", "-r", f"--name={name}", "-o", "%A")
+    longer.lab.call("scancel", "--batch", "--signal=USR1", number)
+    again = f"{longer.run(*command, *words, '--yes').err}"
+    assert "in queue" in again and "submitted" not in again
+    done = longer.make("CORES=1", "RUNS=local", *WORDS[:2], f"{here}/traj.h5")  # in the meantime
+    assert done.code == 0, done.err
+    until((longer / there / "traj.h5").exists, f"the trajectory: {longer.log()}")
+    assert "time is up: queued again" in longer.log()
+    assert "start 2: going on from what is there" in longer.log()
+    begins = starts(longer / there / "md")
+    assert len(begins) == 2 and 0 < begins[1] < 10100
+    assert not list((longer / there).glob("*.in_progress"))
+    found, expected = arrays(longer / there / "traj.h5"), arrays(longer / here / "traj.h5")
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        if "step" in name:
+            assert_array_equal(found[name], array, err_msg=name)  # no frame twice, none missing
+        else:
+            # one ion on its spring is no chaos: the round-off of a binary restart stays round-off
+            assert_allclose(found[name], array, rtol=1e-6, atol=1e-6, err_msg=name)
