@@ -84,6 +84,8 @@ def test_picture(run_bin, crystal, tmp_path):
         ("structure.py", ["pb10po46o", "--cell", "cubic"], "cell 'cubic'"),
         ("structure.py", ["pb10po46o", "--repeat", "2", "0", "1"], "repeat (2, 0, 1)"),
         ("structure.py", ["nosuch"], "nosuch.toml"),
+        ("structure.py", ["pb10po46o", "--out", "a.foo"], "Name it a.extxyz"),
+        ("structure.py", ["pb10po46o", "--out", "/nosuch/a.extxyz"], "no folder /nosuch"),
         ("measure.py", ["nosuch.extxyz"], "nosuch.extxyz: no such file"),
         ("relax.py", ["-", "--pressure", "4"], "pressure '4'"),
         ("relax.py", ["-", "--engine", "vasp"], "engine 'vasp'"),

@@ -96,6 +96,14 @@ def test_a_damaged_pytorch_model_is_refused_in_one_line(tmp_path):
         calculator(path, ELEMENTS)
 
 
+def test_only_a_shipped_potential_can_be_restored(root, tmp_path):
+    with pytest.raises(PotentialError) as caught:
+        potential_file(tmp_path / "nosuch.pb")
+    assert "git checkout" not in str(caught.value)
+    with pytest.raises(PotentialError, match=r"git checkout -- .*nosuch\.pb"):
+        potential_file(root / "inputs/potentials/nosuch.pb")
+
+
 def test_a_cutoff_that_is_too_short_is_refused(root):
     shipped = root / "inputs/potentials/pb10po46o/model.pb"
     with pytest.raises(PotentialError, match=r"sees 6 A far, but neighbours .* up to 6\.5 A"):

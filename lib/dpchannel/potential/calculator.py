@@ -14,6 +14,7 @@ from typing import Any
 from ase.calculators.calculator import Calculator
 
 from dpchannel.errors import EngineMissing, PotentialError
+from dpchannel.results import project_root
 
 PRECISE = "model.pb"  # float64, uncompressed: lattice, NEB, phonons
 FAST = "model-compressed.pb"  # for molecular dynamics
@@ -36,9 +37,10 @@ def potential_file(folder: Path, precise: bool = True) -> Path:
     """
     path = folder / (PRECISE if precise else FAST) if folder.is_dir() else folder
     if not path.is_file():
+        shipped = project_root() / "inputs" / "potentials" in path.resolve().parents
+        restore = f"Restore it with `git checkout -- {path}`, train" if shipped else "Train"
         raise PotentialError(
-            f"{path}: no potential there. Restore it with `git checkout -- {path}`, train one with"
-            " `make train`, or name another file."
+            f"{path}: no potential there. {restore} one with `make train`, or name another file."
         )
     return path
 

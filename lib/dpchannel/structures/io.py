@@ -75,7 +75,12 @@ def read_structure(path: Path) -> Atoms:
 
 
 def write_structure(path: Path, atoms: Atoms) -> None:
-    """Write extxyz with its info, energy, forces and stress; `-` is stdout."""
+    """Write extxyz with its info, energy, forces and stress; `-` is stdout.
+
+    Raises
+    ------
+    InputError              another format, or a folder that is not there
+    """
     from ase.io import write
 
     if path == PIPE:
@@ -83,6 +88,10 @@ def write_structure(path: Path, atoms: Atoms) -> None:
         write(text, atoms, format="extxyz")
         sys.stdout.write(text.getvalue())
         return
+    if _FORMATS.get(path.suffix.lower()) != "extxyz":
+        raise InputError(f"{path}: structures are written as extxyz. Name it {path.stem}.extxyz.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: no folder {path.parent}. Make it first.")
     with replacing(path) as aside:
         write(aside, atoms, format="extxyz")
 
