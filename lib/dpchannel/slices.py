@@ -10,10 +10,12 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from dpchannel.errors import InputError
+from dpchannel.statepoint import StatePoint
 
 _HASH = re.compile("[0-9a-f]{64}")
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +31,8 @@ ANALYSIS_ROOMS = ("physics", "structures", "report")
 # slice -> the products that were made from it, by the record that stands beside each of them
 MADE_FROM = {
     "md.json": ("*/P*/T*/.traj.made_from.json", "traj.h5"),
+    "melting-steps.json": ("melting/P*/steps/T*/.traj.made_from.json", "traj.h5"),
+    "melting-ramp.json": ("melting/P*/ramp/*/.traj.made_from.json", "traj.h5"),
     "train.json": ("potential/.model-compressed.made_from.json", "model-compressed.pb"),
 }
 
@@ -76,14 +80,7 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
     InputError              a file is missing or is not TOML, or there is no potential
     """
     system = read_toml(INPUTS / f"{system_name}.toml")
-    head = system.get("system", {})
-    structure = {
-        "elements": head.get("elements"),
-        "structure": digest(INPUTS / str(head.get("structure"))),
-        "cell": head.get("cell"),
-        "species": system.get("species"),
-        "channel": system.get("channel"),
-    }
+    structure = _structure(system)
     measured = {"ring": system.get("ring"), "distance": system.get("distance")}
     found = {
         "diffusion.json": as_json(
@@ -96,19 +93,91 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
     everything = {"system": system, "profile": profile_settings, "md": integrator}
     found["inputs.json"] = as_json(everything | {"diffusion": read_toml(INPUTS / "diffusion.toml")})
     if potential is not None:
-        if not potential.is_file():
-            raise InputError(
-                f"{shown(potential)}: no potential there. Make one with `make train`, or name "
-                "another: POTENTIAL=path/to/model.pb."
-            )
         md = {
             "md": integrator,
             "profile": profile_settings,
             "script": digest(INPUTS / "lammps" / "npt.in"),
-            "potential": digest(potential),
+            "potential": _potential(potential),
         }
         found["md.json"] = as_json(structure | md)
     return found
+
+
+def melting_slices(system_name: str, profile: str, potential: Path) -> dict[str, str]:
+    """File name -> content, for every stage of melting.
+
+    Raises
+    ------
+    InputError              a file or the profile is missing, or there is no potential
+    """
+    system, how = read_toml(INPUTS / f"{system_name}.toml"), read_toml(INPUTS / "melting.toml")
+    sizes = how.pop("profiles", {}).get(profile, {})
+    md = _structure(system) | {
+        "md": read_toml(INPUTS / "md.toml"),
+        "heating": how.get("heating"),
+        "potential": _potential(potential),
+    }
+    ramp, coexistence = (
+        {"script": digest(INPUTS / "lammps" / f"{name}.in")} for name in ("ramp", "coexistence")
+    )
+    analysis = {"melting": how, "code": digest(*analysis_files()), "ring": system.get("ring")}
+    return {
+        "melting-steps.json": as_json(md | ramp | {"run": sizes.get("run")}),
+        "melting-ramp.json": as_json(md | ramp | {"ramps": sizes.get("ramps")}),
+        "melting-coexistence.json": as_json(md | coexistence | {"how": sizes.get("coexistence")}),
+        "melting-analysis.json": as_json(analysis),
+    }
+
+
+def melting_files(profile: str, mode: str, pressure: str, temperatures: Sequence[str]) -> list[str]:
+    """`P0GPa`, then the files of the runs of a melting task, below its folder.
+
+    Raises
+    ------
+    InputError              unknown profile or mode, temperatures that do not increase, bad labels
+    """
+    profiles = read_toml(INPUTS / "melting.toml").get("profiles", {})
+    if profile not in profiles:
+        raise InputError(f"profile {profile!r}: inputs/melting.toml has {', '.join(profiles)}.")
+    if mode not in ("steps", "ramp", "coexistence"):
+        raise InputError(f"MODE={mode}: write steps, ramp or coexistence.")
+    if len(pressure.split()) != 1:
+        raise InputError(f"P={pressure!r}: melting takes one pressure at a time, such as P=0GPa.")
+    folder = StatePoint.parse(pressure, "0K").path.parent.name
+    if mode == "ramp":
+        ramps = profiles[profile].get("ramps", ())
+        return [folder, *(f"ramp/{ramp.get('name')}/traj.h5" for ramp in ramps)]
+    labels = temperatures or [f"{k}K" for k in profiles[profile].get("temperatures_K", ())]
+    points = [StatePoint.parse(pressure, label) for label in labels]
+    for before, after in pairwise(points):
+        if after.temperature_K <= before.temperature_K:
+            raise InputError(
+                f"temperatures: {after.temperature_K:g} K comes after {before.temperature_K:g} K;"
+                " they must increase (temperatures_K in inputs/melting.toml, or T=)."
+            )
+    last = {True: "relaxed.extxyz", False: "traj.h5"}
+    return [folder, *(f"steps/{p.path.name}/{last[p.temperature_K == 0]}" for p in points)]
+
+
+def _structure(system: Mapping[str, Any]) -> dict[str, Any]:
+    """What the atoms are, and where."""
+    head = system.get("system", {})
+    return {
+        "elements": head.get("elements"),
+        "structure": digest(INPUTS / str(head.get("structure"))),
+        "cell": head.get("cell"),
+        "species": system.get("species"),
+        "channel": system.get("channel"),
+    }
+
+
+def _potential(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(
+            f"{shown(path)}: no potential there. Make one with `make train`, or name "
+            "another: POTENTIAL=path/to/model.pb."
+        )
+    return digest(path)
 
 
 def training_slice(system_name: str, network: str, data: Path) -> str:

@@ -28,7 +28,7 @@ from dpchannel.statepoint import StatePoint
 THIS = Path(__file__)
 PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"
 MD = MDSettings(timestep_fs=2, thermostat_ps=0.1, barostat_ps=0.3, seed=3, occupancy="ordered")
-LIMITS = HeatingSettings(melted_A=1.5, runaway=3, shortest_edge_A=14)
+LIMITS = HeatingSettings(melted_A=1.5, runaway_K=3000, shortest_edge_A=14)
 RUN = ProfileSettings(
     repeat=(4, 4, 4),
     equilibrate_ps=0.4,

@@ -23,14 +23,14 @@ SCRIPT = "coexistence.in"
 class Coexistence:
     """What does not change from one temperature to the next.
 
-    runaway : float         times `hot_K`: hotter has blown up
+    runaway_K : K           above `hot_K`: hotter has blown up
     """
 
     elements: Sequence[str]
     potential: Path
     md: MDSettings
     how: CoexistenceSettings
-    runaway: float
+    runaway_K: float
     ranks: int
     note: Note
 
@@ -63,7 +63,7 @@ def coexist(
             "normal": "xyz"[start.axis],
             "melt": str(Plan.make(melt, what.md).equilibrate),
             "hot": repr(what.how.hot_K),
-            "runaway": repr(what.runaway * what.how.hot_K),
+            "runaway": repr(what.runaway_K + what.how.hot_K),
         },
         groups={"liquid": start.liquid},
     )

@@ -71,7 +71,7 @@ def heat(
     hottest = max(point.temperature_K, end_K or 0.0)
     variables = {
         "temperature_end": repr(end_K or point.temperature_K),
-        "runaway": repr(what.limits.runaway * hottest),
+        "runaway": repr(what.limits.runaway_K + hottest),
         "melted": repr(what.limits.melted_A),
         "shortest": repr(what.limits.shortest_edge_A),
     }

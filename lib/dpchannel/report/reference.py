@@ -85,6 +85,22 @@ def paper_barrier_eV(system: str, state: Mapping[str, Any]) -> float | None:
     return number.value if number else None
 
 
+def paper_melting_K(system: str, state: Mapping[str, Any]) -> float | None:
+    """Where the paper's crystal melts on heating at this pressure, or None.
+
+    Raises
+    ------
+    InputError      the number in regression/paper.toml is not in K
+    """
+    pressure = float(state["pressure_GPa"])
+    for number in paper().all_states(system, "T_m_heating"):
+        if number.unit != "K":
+            raise InputError(f"regression/paper.toml: T_m in {number.unit!r}. Write it in K.")
+        if abs(number.state.get("pressure_GPa", pressure) - pressure) <= 1e-3:
+            return number.value
+    return None
+
+
 def literature() -> Reference:
     """Independent numbers; a checkout without them is an InputError."""
     return load(Reference, project_root() / "regression" / "literature.toml")

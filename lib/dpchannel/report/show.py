@@ -59,6 +59,9 @@ def collect(path: Path) -> Shown:
 
 def _evidence_file(result: Result) -> Path | None:
     state = result.state
+    if "pressure_GPa" in state and "mode" in state:  # of melting: all temperatures at once
+        folder = StatePoint(float(state["pressure_GPa"]), 0.0).path.parent
+        return evidence_path(result.system, result.task, folder / state["mode"])
     if "pressure_GPa" not in state or "temperature_K" not in state:
         return None
     point = StatePoint(float(state["pressure_GPa"]), float(state["temperature_K"]))

@@ -13,7 +13,7 @@ class HeatingSettings(Strict):
     """What ends or changes a run on its way."""
 
     melted_A: float = Field(gt=0)
-    runaway: float = Field(gt=1)
+    runaway_K: float = Field(gt=0)
     shortest_edge_A: float = Field(gt=0)
 
 

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""The runs of a melting task, one file each; writes the slices of the inputs they depend on.
+
+Needs no environment, only Python 3.11: Make calls it before anything else.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from dpchannel import slices
+from dpchannel.errors import InputError
+
+
+def main() -> None:
+    """Print P<pressure> and the files below runs/<system>/<profile>/melting/P<pressure>/."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--system", required=True, help="name of inputs/<system>.toml")
+    parser.add_argument("--profile", required=True, help="of inputs/melting.toml")
+    parser.add_argument("--potential", type=Path, required=True, help="file that drives MD")
+    parser.add_argument("--mode", required=True, help="steps, ramp or coexistence")
+    parser.add_argument("--pressure", required=True, help="one label with a unit, such as 0GPa")
+    parser.add_argument("--temperature", default="", help='labels, such as "900K 1000K"')
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
+    given = parser.parse_args()
+    try:
+        content = slices.melting_slices(given.system, given.profile, given.potential)
+        found = slices.melting_files(
+            given.profile, given.mode, given.pressure, given.temperature.split()
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    for name, text in content.items():
+        slices.write_if_changed(given.runs / given.system / given.profile / "slices" / name, text)
+    print(*found)
+
+
+if __name__ == "__main__":
+    main()
