@@ -132,9 +132,9 @@ class Lab:
         deadline = time.monotonic() + PATIENCE_S
         while self.call("squeue", "-h", check=False) and time.monotonic() < deadline:
             time.sleep(0.05)
-        for pid_file in (*sorted((self.root / "run").glob("slurmd-*.pid")), "slurmctld", "munged"):
-            path = pid_file if isinstance(pid_file, Path) else self.root / f"run/{pid_file}.pid"
-            _end(path)
+        run = self.root / "run"
+        _end(*run.glob("slurmd-*.pid"), run / "slurmctld.pid")
+        _end(run / "munged.pid")
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _write(self) -> None:
@@ -175,22 +175,26 @@ def _free_ports(n: int) -> list[int]:
             each.close()
 
 
-def _end(pid_file: Path) -> None:
-    """End the daemon of a pid file, if it is one."""
+def _end(*pid_files: Path) -> None:
+    """End the daemons of these pid files, all at a time."""
+    alive = [pid for pid in map(_daemon, pid_files) if pid is not None]
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in alive:
+            os.kill(pid, how)
+        deadline = time.monotonic() + PATIENCE_S / 3
+        while alive and time.monotonic() < deadline:
+            time.sleep(0.02)
+            alive = [pid for pid in alive if Path(f"/proc/{pid}").exists()]
+
+
+def _daemon(pid_file: Path) -> int | None:
+    """Process of a pid file, if it lives and is a daemon of SLURM or munge."""
     try:
         pid = int(pid_file.read_text())
         name = Path(f"/proc/{pid}/comm").read_text().strip()
     except (OSError, ValueError):
-        return
-    if name not in PROGRAMS:
-        return
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        os.kill(pid, how)
-        deadline = time.monotonic() + PATIENCE_S / 3
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if not Path(f"/proc/{pid}").exists():
-            return
+        return None
+    return pid if name in PROGRAMS else None
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 
 import h5py
 import pytest
-from checkout import until
+from checkout import settle, until
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.md.segments import last_sample, starts
@@ -52,7 +52,7 @@ def test_stopped_in_the_middle_queued_again_and_complete(longer):
     assert "in queue" in again and "submitted" not in again
     done = longer.make("CORES=1", "RUNS=local", *WORDS[:2], f"{here}/traj.h5")  # in the meantime
     assert done.code == 0, done.err
-    until((longer / there / "traj.h5").exists, f"the trajectory: {longer.log()}")
+    assert settle(longer, f"{there}/traj.h5"), longer.log()
     assert "time is up: queued again" in longer.log()
     assert "start 2: going on from what is there" in longer.log()
     begins = starts(longer / there / "md")

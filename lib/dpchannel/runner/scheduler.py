@@ -117,11 +117,7 @@ def call(
 
     `already` is called before another attempt: text there ends the call with it.
     """
-    if shutil.which(command[0]) is None:
-        raise EngineMissing(
-            f"{command[0]}: no such program on PATH. Work on the cluster's login node, or leave "
-            "RUNNER=slurm out."
-        )
+    require(command[0])
     deadline, attempt = time.monotonic() + patience_s, 0
     while True:
         code, out, said = _once(command, environment)
@@ -141,6 +137,15 @@ def call(
         attempt += 1
         if (text := already()) is not None:
             return text
+
+
+def require(program: str) -> None:
+    """EngineMissing when there is no such program here."""
+    if shutil.which(program) is None:
+        raise EngineMissing(
+            f"{program}: no such program on PATH. Work on the cluster's login node, or leave "
+            "RUNNER=slurm out."
+        )
 
 
 def _once(command: Sequence[str], environment: Mapping[str, str] | None) -> tuple[int, str, str]:
@@ -163,7 +168,7 @@ def _refused(command: Sequence[str], said: str) -> InputError:
     remedy = f"Change {keys[0]}" if keys else "Look at this site's keys"
     return InputError(
         f"{command[0]} refuses: {said.replace('sbatch: error: ', '')}. {remedy} in "
-        "slurm/profiles.toml, or choose another SITE. Nothing of it was submitted."
+        "slurm/profiles.toml, or choose another SITE. That array was not submitted."
     )
 
 

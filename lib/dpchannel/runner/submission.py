@@ -9,7 +9,6 @@ from dpchannel import steps
 from dpchannel.errors import InputError
 from dpchannel.runner import batch as records
 from dpchannel.runner import chains, scheduler
-from dpchannel.runner.batch import LOGS, log_of
 from dpchannel.runner.scheduler import Job, Note
 from dpchannel.runner.template import Request, request, site_script
 from dpchannel.settings.slurm import SiteSettings
@@ -53,6 +52,7 @@ def run(
     EngineFailed        its controller does not answer
     """
     note = cluster.note
+    scheduler.require("sbatch")
     with records.alone(cluster.home):
         jobs = current(cluster)
         left = chains.missing(wanted, cluster.words, redo=redo)
@@ -103,46 +103,46 @@ def submit(
     redo: bool,
 ) -> None:
     """Hand every array of a plan to SLURM, in order; what was handed over is recorded at once."""
-    numbers: list[str] = []
-    site = site_script(cluster.site)
-    LOGS.mkdir(parents=True, exist_ok=True)
-    hidden = [word.partition("=")[0] for word in cluster.words]
+    patience_s, note = cluster.site.patience_s, cluster.note
+    environment = scheduler.clean_environment(word.partition("=")[0] for word in cluster.words)
+    records.LOGS.mkdir(parents=True, exist_ok=True)
+    site, numbers = site_script(cluster.site), list[str]()
     for array in plan:
-        asked = requests[array.template]
         words = (*cluster.words, *(("FORCE=1",) if redo and array.after is None else ()))
         made = records.prepare(
             cluster.home, goal, array.template, array.tasks, words=words, site=site
         )
-        folder = cluster.home / made.name
-        at_a_time = f"%{cluster.site.running_limit}" if cluster.site.running_limit else ""
-        command = [
-            "sbatch",
-            "--parsable",
-            f"--job-name={made.name}",
-            f"--array=0-{len(array.tasks) - 1}{at_a_time}",
-            f"--chdir={os.getcwd()}",
-            f"--output={LOGS}/%x-%A_%a.out",
-            "--kill-on-invalid-dep=yes",
-            *(() if array.after is None else (f"--dependency=aftercorr:{numbers[array.after]}",)),
-            *asked.options,
-            str(asked.template),
-            "--batch",
-            str(folder),
-        ]
+        after = None if array.after is None else numbers[array.after]
+        command = _sbatch(made, requests[array.template], cluster, after)
         try:
             number = scheduler.submit(
-                made.name,
-                command,
-                environment=scheduler.clean_environment(hidden),
-                patience_s=cluster.site.patience_s,
-                note=cluster.note,
+                made.name, command, environment=environment, patience_s=patience_s, note=note
             )
         except InputError:
             records.ended(cluster.home, made)
             raise
         records.submitted(cluster.home, made, number)
         numbers.append(number)
-        cluster.note(f"submitted: {number} ({made.name}), {len(array.tasks)} jobs; logs in {LOGS}/")
+        note(f"submitted: {number} ({made.name}), {len(made.tasks)} jobs; logs in {records.LOGS}/")
+
+
+def _sbatch(made: records.Batch, asked: Request, cluster: Cluster, after: str | None) -> list[str]:
+    """The command that submits an array; its tasks wait for those of the array `after`."""
+    limit = cluster.site.running_limit
+    return [
+        "sbatch",
+        "--parsable",
+        f"--job-name={made.name}",
+        f"--array=0-{len(made.tasks) - 1}" + (f"%{limit}" if limit else ""),
+        f"--chdir={os.getcwd()}",
+        f"--output={records.LOGS}/%x-%A_%a.out",
+        "--kill-on-invalid-dep=yes",
+        *([] if after is None else [f"--dependency=aftercorr:{after}"]),
+        *asked.options,
+        str(asked.template),
+        "--batch",
+        str(cluster.home / made.name),
+    ]
 
 
 def _tell(
@@ -163,7 +163,7 @@ def _tell(
             note(f"in queue: {target}: {alive[0]}")
         elif of_chain:
             last = next((job for job in of_chain if job.state != "COMPLETED"), of_chain[-1])
-            log = log_of(last.name, last.array, last.index)
+            log = records.log_of(last.name, last.array, last.index)
             note(f"to do again: {target}: {last}, log {log}")
         else:
             note(f"missing: {target}")
