@@ -62,7 +62,7 @@ SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) -
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
 STATE_GOALS := diffusion
 ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
-  MODEL  := $(if $(filter %.pb %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
+  MODEL  := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
   ifeq ($(STATES),)
     $(error P and T as above)
@@ -129,7 +129,7 @@ $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 MODE      ?= steps
 COMMITTEE ?=
 ifneq ($(filter melting $(RUNS)/$(SYSTEM)/$(PROFILE)/melting/%,$(MAKECMDGOALS)),)
-  MELT_MODEL := $(if $(filter %.pb %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
+  MELT_MODEL := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   MELT_FILES := $(shell $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS)))
   ifeq ($(MELT_FILES),)
     $(error inputs as above)
@@ -372,7 +372,7 @@ help: ## This list
 	@awk '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { n = $$0; sub(/:.*/, "", n); sub(/.*## /, ""); printf "  make %-12s %s\n", n, $$0 }' Makefile
 	@echo
 	@echo 'Now: SYSTEM=$(SYSTEM) PROFILE=$(PROFILE) P="$(P)" T="$(T)" ENGINE=$(ENGINE) RUNNER=$(RUNNER) POTENTIAL=$(POTENTIAL)'
-	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
+	@echo 'Also: FORCE=1 redoes a finished run (the old one is moved aside), RUNNER=slurm SITE=name YES=1, CORES=n, -j2, RUNS=folder, PYTHON=python3.12'
 
 # What is missing is made again, but for a trajectory whose result is there. No product is half-written
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
