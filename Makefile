@@ -56,7 +56,7 @@ endif
 here      = $(if $(filter slurm,$(RUNNER)),,$(1))
 there     = $(if $(filter slurm,$(RUNNER)),$(wildcard $(1)),$(1))
 submit    = $(if $(filter slurm,$(RUNNER)),$(SUBMIT) $(JOBS_$@))
-JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUDGET,$(.VARIABLES)),$(if $(findstring command,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
+JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUDGET GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command override,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
