@@ -1,7 +1,5 @@
 """The committed labels: what a potential is tested on is not what it was trained on."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from ase import Atoms
