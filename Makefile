@@ -81,6 +81,15 @@ temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 
 # Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
+# A data set of another project is adopted once: gated, and whole folders of it held out.
+ifneq ($(filter train parity benchmark,$(MAKECMDGOALS)),)
+  ifeq ($(wildcard $(DATA)/origin.json)$(origin DATA),command line)
+    override DATA := $(shell $(PY) bin/adopt.py $(DATA) --out $(RUNS)/$(SYSTEM)/data/$(subst /,_,$(DATA:/=)) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --system inputs/$(SYSTEM).toml)
+    ifeq ($(DATA),)
+      $(error DATA as above)
+    endif
+  endif
+endif
 NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
 THREADS ?= $(or $(CORES),$(shell nproc))
 LABELS  := $(RUNS)/$(SYSTEM)/labels/$(ENGINE)
@@ -236,6 +245,15 @@ LOOP  := $(RUNS)/$(SYSTEM)/loop
 loop: | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
 	@$(STEP) $(LOOP)/result.json bin/loop.py $(DATA) --out $(LOOP) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
 
+DPGEN := $(RUNS)/$(SYSTEM)/dpgen
+dpgen-inputs: | $(VENV) ## The same schedule for DP-GEN: param.json and structures; ENGINE=vasp|cp2k PROFILE=paper|quick
+	@$(PY) bin/dpgen_inputs.py $(DATA) --out $(DPGEN) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --profile $(PROFILE) --system inputs/$(SYSTEM).toml
+
+EXPORTED ?= $(RUNS)/$(SYSTEM)/export/$(subst /,_,$(DATA:/=)).extxyz
+export: | $(VENV) ## Any data set as extxyz: DATA=folder
+	@$(PY) bin/export.py $(DATA) --out $(EXPORTED)
+	@echo 'made: $(EXPORTED)'
+
 ##@ Benchmarks
 # What is verified is the content of these files: it is done again when a byte of them changes.
 REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)-reference.extxyz
@@ -378,4 +396,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion melting labels label converge train loop verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Make a data set of this project's layout from any other one in deepmd/npy format."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+
+INPUTS = Path(__file__).resolve().parents[1] / "inputs"
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Data set in deepmd/npy format.")],
+    out: Annotated[Path, typer.Option(help="Folder; dataset/ appears in it.")],
+    engine: Annotated[str, typer.Option(help="What labelled it, if it does not say.")] = "vasp",
+    system: cli.System = INPUTS / "pb10po46o.toml",
+    settings: Annotated[Path, typer.Option(help="Holds the gate.")] = INPUTS / "labels.toml",
+) -> None:
+    """Gate the frames, hold whole folders out; prints the folder. Done once."""
+    from dpchannel.learn.seed import adopt
+    from dpchannel.settings import LabelSettings, SystemSettings, load
+
+    head = load(SystemSettings, system).system
+    adopt(
+        data,
+        out,
+        out="dataset",
+        system=head.name,
+        elements=head.elements,
+        gate=load(LabelSettings, settings).gate,
+        engine=engine,
+        note=cli.note,
+    )
+    print(out / "dataset")
+
+
+if __name__ == "__main__":
+    cli.run(main)
