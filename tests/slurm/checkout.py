@@ -61,7 +61,7 @@ class Project:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
@@ -97,7 +97,7 @@ def make_project(folder: Path, lab: Lab) -> Project:
     return Project(folder, lab)
 
 
-def until(true: Callable[[], object], what: str, *, patience_s: float = 60) -> None:
+def until(true: Callable[[], object], what: str, *, patience_s: float = 300) -> None:
     """Wait until `true()`, and say what was waited for when it never comes."""
     deadline = time.monotonic() + patience_s
     while not true():

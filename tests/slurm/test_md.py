@@ -66,3 +66,25 @@ def test_stopped_in_the_middle_queued_again_and_complete(longer):
         else:
             # one ion on its spring is no chaos: the round-off of a binary restart stays round-off
             assert_allclose(found[name], array, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.slow
+def test_diffusion_on_the_cluster_is_that_of_this_machine(project):
+    """`make diffusion`, both steps: the same first 100 steps of thermo, steps and frames."""
+    done = project.make("diffusion", *WORDS, "RUNNER=slurm", "YES=1")
+    assert done.code == 0, done.err
+    there, here = f"runs/pb10po46o/toy/{STATE}", f"local/pb10po46o/toy/{STATE}"
+    assert settle(project, f"{there}/.shown", f"{there}/result.json", f"{there}/msd.png")
+    assert "D_c" in project.log()
+    done = project.make("diffusion", *WORDS, "RUNNER=slurm")
+    assert done.code == 0 and f"up to date: {there}/result.json" in done.out
+    assert project.make("CORES=1", "RUNS=local", *WORDS[:2], f"{here}/traj.h5").code == 0
+    texts = [(project / folder / "md/samples.0.txt").read_text() for folder in (there, here)]
+    rows = [[line.split() for line in text.splitlines()[1:]] for text in texts]
+    assert len(rows[0]) == len(rows[1]) == 26  # every 20 of 500 steps
+    for found, expected in zip(rows[0][:6], rows[1][:6], strict=True):
+        assert_allclose([float(x) for x in found], [float(x) for x in expected], rtol=1e-6)
+    found, expected = arrays(project / there / "traj.h5"), arrays(project / here / "traj.h5")
+    assert {name: a.shape for name, a in found.items()} == {
+        name: a.shape for name, a in expected.items()
+    }

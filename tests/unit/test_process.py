@@ -1,5 +1,6 @@
 """Programs of DFT codes: their limit of time, their log, and no orphan."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,25 @@ def test_it_stops_when_its_parent_is_killed(tmp_path):
     parent.kill()
     parent.wait()
     wait_for(lambda: not living(tmp_path))
+
+
+def test_an_interrupted_program_stops_in_order(tmp_path):
+    """Ctrl-C, or a job out of time: it finds its stop file, and what it does last is done."""
+    waits = "until [ -e EXIT ]; do sleep 0.02; done; echo last words"
+    call = (
+        f"run_program(['sh', '-c', '{waits}'], Path(sys.argv[1]), log='log', time_limit_min=9, "
+        "remedy='', stop_file=('EXIT', 'now'))"
+    )
+    imports = (
+        "import sys\nfrom pathlib import Path\nfrom dpchannel.labels.process import run_program"
+    )
+    (tmp_path / "EXIT").write_text("of an earlier run")
+    parent = subprocess.Popen([sys.executable, "-c", f"{imports}\n{call}", str(tmp_path)])
+    wait_for(lambda: living(tmp_path))
+    parent.send_signal(signal.SIGINT)
+    assert parent.wait(60) != 0
+    assert (tmp_path / "log").read_text() == "last words\n"
+    assert (tmp_path / "EXIT").read_text() == "now"
 
 
 def living(folder: Path) -> list[str]:

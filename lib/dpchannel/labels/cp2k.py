@@ -102,6 +102,7 @@ class Cp2kLabeler:
             time_limit_min=program.time_limit_min,
             remedy=REMEDY,
             environment={"CP2K_DATA_DIR": program.data_folder},
+            stop_file=("EXIT", ""),
         )
         if code != 0:
             raise EngineFailed(_why(folder, code))

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dpchannel.errors import EngineFailed, EngineMissing
 
 _PATIENCE_S = 10.0
+_LAST_STEP_S = 60.0  # a step of self-consistency, at most
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -23,6 +25,7 @@ def run_program(
     time_limit_min: float,
     remedy: str,
     environment: Mapping[str, str] | None = None,
+    stop_file: tuple[str, str] | None = None,
 ) -> int:
     """Run to the end in `folder`; what it prints goes to `log` there. Returns the exit code.
 
@@ -33,6 +36,9 @@ def run_program(
     ----------
     remedy : str
         What to do when the program is not installed.
+    stop_file : (name, text), optional
+        A file in `folder` at which the program stops in order; written on Ctrl-C, before it is
+        killed.
 
     Raises
     ------
@@ -43,6 +49,8 @@ def run_program(
     """
     if shutil.which(command[0]) is None:
         raise EngineMissing(f"{command[0]}: no such program on PATH. {remedy}")
+    if stop_file:
+        (folder / stop_file[0]).unlink(missing_ok=True)
     with open(folder / log, "wb") as stream:
         process = subprocess.Popen(
             list(command),
@@ -61,6 +69,12 @@ def run_program(
                 f"{folder / log}: {command[0]} stopped after the {time_limit_min:g} minutes that "
                 "time_limit_min allows. Raise it, or drop the frame."
             ) from None
+        except KeyboardInterrupt:
+            if stop_file:
+                (folder / stop_file[0]).write_text(stop_file[1])
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LAST_STEP_S)
+            raise
         finally:
             _stop(process)
 

@@ -57,6 +57,7 @@ class VaspLabeler:
             log=LOG,
             time_limit_min=program.time_limit_min,
             remedy=REMEDY,
+            stop_file=("STOPCAR", "LABORT = .TRUE.\n"),
         )
         if code != 0:
             lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
