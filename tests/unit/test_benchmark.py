@@ -92,6 +92,21 @@ def test_a_symmetric_start_that_ends_on_a_saddle_is_told(monkeypatch):
     assert "breaking its symmetry" in found.summary
 
 
+def test_a_noisy_engine_comes_to_rest_within_its_noise():
+    """Forces in steps of 1e-5 eV/A, as of an engine in single precision: 5e-6 cannot be reached."""
+
+    class Coarse(Springs):
+        def calculate(self, *args, **words):
+            super().calculate(*args, **words)
+            first = self.atoms.positions[0, 0]
+            noise = 1e-5 * np.sin(1e6 * (self.atoms.positions + first))
+            self.results["forces"] = self.results["forces"] + noise
+
+    found = lattice(Coarse(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
+    # 1e-4 eV/A on springs of 2 eV/A^2, many to an atom
+    assert found.quantities["a"].value == pytest.approx(10.02394, abs=1e-4)
+
+
 def test_a_crystal_that_falls_apart_is_named(monkeypatch):
     """No phosphorus has four oxygens any more."""
 

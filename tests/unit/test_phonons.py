@@ -8,7 +8,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from numpy.testing import assert_allclose
 
-from dpchannel.benchmark.force_constants import force_constants, force_noise, residual_force
+from dpchannel.benchmark.engines import force_noise
+from dpchannel.benchmark.force_constants import force_constants, residual_force
 from dpchannel.benchmark.phonons import path
 from dpchannel.benchmark.soft_modes import commensurate, frozen_in, relaxed, softest
 from dpchannel.errors import InputError

@@ -16,7 +16,6 @@ from dpchannel.errors import InputError
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
 _SYMMETRY_A = 1e-4  # the structure was put on symmetric places by bin/lattice.py
-_SHIFT_A = (0.1234, 0.0567, 0.2345)  # of all atoms: forces must not notice
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +60,6 @@ def residual_force(atoms: Atoms, calculator: Calculator, limit_eV_per_A: float) 
             " Relax the cell first, with this very engine: bin/lattice.py leaves relaxed.extxyz."
         )
     return residual
-
-
-def force_noise(atoms: Atoms, calculator: Calculator) -> float:
-    """Largest change (eV/A) of a force when all atoms move together: rounding alone."""
-    moved = _with(calculator, atoms)
-    here = moved.get_forces().copy()
-    moved.positions += _SHIFT_A
-    return float(np.abs(moved.get_forces() - here).max())
 
 
 def force_constants(

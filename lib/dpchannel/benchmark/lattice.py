@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
+from dpchannel.benchmark.engines import force_noise
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.results import Quantity
@@ -48,6 +49,7 @@ def lattice(
     ------
     NotConverged            a relaxation did not end, or the crystal fell apart in it
     """
+    settings = _within_reach(settings, crystal, calculator)
     ends = _ends(calculator, crystal, system, settings, note)
     best = symmetrised(_lowest(ends), calculator, settings, note)
     outcome = Outcome(
@@ -58,7 +60,7 @@ def lattice(
         },
         structures={RELAXED: best},
     )
-    method = f"relaxed to {settings.fmax_eV_per_A:g} eV/A, lowest of {settings.starts} starts"
+    method = f"relaxed to {settings.fmax_eV_per_A:.1e} eV/A, lowest of {settings.starts} starts"
     for name, (value, unit) in _measured(best, system).items():
         outcome.quantities[name] = Quantity(value, unit, n=1, method=method)
     for source, atoms in beside.items():
@@ -113,8 +115,17 @@ def ground_state(
     ------
     NotConverged            a relaxation did not end, or the crystal fell apart in it
     """
+    settings = _within_reach(settings, crystal, calculator)
     ends = _ends(calculator, crystal, system, settings, note)
     return symmetrised(_lowest(ends), calculator, settings, note)
+
+
+def _within_reach(
+    settings: LatticeSettings, crystal: Atoms, calculator: Calculator
+) -> LatticeSettings:
+    """The settings, with a residual force that the engine's precision allows."""
+    reach = settings.noise_times * force_noise(crystal, calculator)
+    return settings.model_copy(update={"fmax_eV_per_A": max(settings.fmax_eV_per_A, reach)})
 
 
 def _ends(

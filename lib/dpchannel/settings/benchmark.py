@@ -24,6 +24,7 @@ class LatticeSettings(Strict):
     rattle_A: float = Field(gt=0)
     seed: int = Field(ge=0)
     fmax_eV_per_A: float = Field(gt=0)
+    noise_times: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     symmetry_A: float = Field(gt=0)
     distortion_meV: float = Field(gt=0)
@@ -69,6 +70,7 @@ class PhononTaskSettings(Strict):
     """Finite displacements in supercells, bands, density of states, heat capacity."""
 
     residual_eV_per_A: float = Field(gt=0, le=1e-5)
+    noise_times: float = Field(gt=0)
     displacement_A: float = Field(gt=0)
     supercells: tuple[Repeat, ...] = Field(min_length=1)
     path: str = Field(pattern=r"^[A-Z]{2,}$")
