@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -259,6 +260,25 @@ def test_when_too_many_fail_it_says_test_the_model_first(tmp_path):
     nothing = WIDE.model_copy(update={"force_eV_per_A": 1e-9})
     with pytest.raises(NotConverged, match="test the model first, `make verify POTENTIAL="):
         labelled(tmp_path, nothing, 0.3)
+
+
+@pytest.mark.skipif(shutil.which("cp2k") is None, reason="CP2K is not installed: make setup-dft")
+def test_the_same_with_cp2k(tmp_path):
+    """A hydrogen crystal through the real program; a frame whose atoms coincide fails alone."""
+    shutil.copy(Path(__file__).resolve().parents[1] / "data/cp2k.toml", tmp_path)
+    good = Atoms("H2", [[0.05, 0, 0], [0.5, 0.4, 0.45]], cell=np.diag([3.6, 3.7, 2.9]), pbc=True)
+    bad = good.copy()
+    bad.positions[1] = bad.positions[0]
+    write(tmp_path / "queue.extxyz", [good, bad], format="extxyz")
+    out, work = tmp_path / "labelled.extxyz", tmp_path / "work"
+    standing = label(
+        *(tmp_path / "queue.extxyz", out, work, "cp2k"),
+        *(LABELS.model_copy(update={"gate": WIDE}), tmp_path, ("H",)),
+        *(PatienceSettings(failed_share=1.0, failed_at_least=2), tmp_path / "model"),
+        lambda _: None,
+    )
+    assert (standing.labelled, standing.failed) == (1, 1)
+    assert read(out).info["engine"].startswith("cp2k")
 
 
 def test_work_apart_gives_its_answer_or_its_error():
