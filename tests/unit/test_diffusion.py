@@ -241,3 +241,11 @@ def test_kinisi_agrees():
     assert_allclose(fit.value, 0.3, atol=4 * fit.stderr)
     # one trajectory, two estimators: they share the noise of the walk, so three errors are ample
     assert_allclose(theirs.values.mean(), fit.value, atol=3 * fit.stderr)
+
+
+def test_the_rise_of_an_ion_in_its_cage_is_no_diffusion():
+    """Four channels for 15 ps: a cage is filled within 0.5 ps, then hops add 0.3 A^2/ps."""
+    lag = 0.02 * np.arange(376)
+    msd = 1.2 * (1 - np.exp(-lag / 0.5)) + 0.3 * lag
+    found = fit_diffusion(msd, lag, Walk(1, 751, 4), exponent_band=(0.85, 1.15))
+    assert abs(found.value - 0.15) < found.stderr  # the first rise would give 1.3

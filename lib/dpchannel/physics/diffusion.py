@@ -20,6 +20,8 @@ POINTS_PER_DECADE = 8
 MIN_SPAN = 5.0
 MAX_DEVIATION = 3.0  # standard errors of the MSD at lags beyond the window
 MAX_SHIFT = 2.0  # standard errors by which D may move when the window starts twice as late
+LATE_START = 0.2  # of the longest lag: from here on the slope must be that of the window,
+MAX_LATE_SHIFT = 3.0  # within so many standard errors
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def fit_diffusion(
     A window is accepted when every local exponent of MSD - A in it lies in `exponent_band`, the
     MSD rises in it by more than A, it spans a factor of MIN_SPAN, no later lag departs from the
     line by more than MAX_DEVIATION standard errors, and D stays within MAX_SHIFT standard errors
-    when the window starts twice as late. The earliest start wins, then the latest end.
+    when the window starts twice as late, and within MAX_LATE_SHIFT of the slope from LATE_START of
+    the longest lag on. The last condition keeps out the first rise of an ion that vibrates in its
+    cage, which is as straight as diffusion. The earliest start wins, then the latest end.
 
     Parameters
     ----------
@@ -85,6 +89,8 @@ def fit_diffusion(
     _require_lags(msd, lag_ps, walk.dim)
     grid = lag_grid(len(msd) - 1, POINTS_PER_DECADE)
     sums = pair_sums(walk.n_frame, tuple(grid.tolist()))
+    first_late = int(np.searchsorted(lag_ps[grid], LATE_START * lag_ps[grid[-1]]))
+    long_time, _ = _line(msd, lag_ps, grid, slice(first_late, len(grid)), sums, walk)
     smallest_miss, closest = np.inf, "too few lags"
     for window in _windows(grid):
         fit, covariance = _line(msd, lag_ps, grid, window, sums, walk)
@@ -96,6 +102,9 @@ def fit_diffusion(
             late = slice(int(np.searchsorted(grid, 2 * grid[window.start])), window.stop)
             if _moves(fit, _line(msd, lag_ps, grid, late, sums, walk)[0]):
                 closest = f"{text}, but D changes when the window starts twice as late"
+                continue
+            if abs(long_time.value - fit.value) > MAX_LATE_SHIFT * long_time.stderr:
+                closest = f"{text}, but the slope from {_span(long_time.window_ps)} is another"
                 continue
             why = f"{text}, within {_band(exponent_band)}; later starts and lags agree"
             return replace(fit, exponent=float(exponents.mean()), why=why)
