@@ -193,7 +193,7 @@ def test_lengths_that_do_not_fit_are_refused(tmp_path):
     for update, key in (
         ({"equilibrate_ps": 0.13}, "equilibrate_ps: 0.13 ps is no multiple of mobile_every_fs"),
         ({"mobile_every_fs": 2.5}, "mobile_every_fs: 2.5 fs is no multiple of timestep_fs"),
-        ({"restart_every_fs": 150}, "restart_every_fs: 150 fs is no multiple of frame_every_fs"),
+        ({"restart_every_fs": 140}, "restart_every_fs: 140 fs is no multiple of frame_every_fs"),
         ({"produce_ps": 0.21}, "produce_ps: 0.21 ps is no multiple of mobile_every_fs"),
     ):
         with pytest.raises(InputError, match=key):

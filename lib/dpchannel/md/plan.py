@@ -56,8 +56,8 @@ class Plan:
         for every_name, every in (("mobile_every_fs", mobile), ("frame_every_fs", frame)):
             if restart % every:  # else a frame torn by a kill could lie before the restart
                 raise InputError(
-                    f"restart_every_fs: {restart * fs:g} is no multiple of {every_name} = "
-                    f"{every * fs:g}."
+                    f"restart_every_fs: {restart * fs:g} fs is no multiple of {every_name} = "
+                    f"{every * fs:g} fs."
                 )
         return cls(fs / 1000, equilibrate, equilibrate + produce, mobile, frame, restart)
 

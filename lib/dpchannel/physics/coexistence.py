@@ -81,6 +81,8 @@ def zero_crossing_K(found: Mapping[float, Motion]) -> tuple[float, float] | None
         return None
     low, high = max(grows), min(shrinks)
     v, w = found[low], found[high]
+    if not np.isfinite([v.velocity_A_per_ps, w.velocity_A_per_ps]).all():  # gone before watched
+        return None
     part = v.velocity_A_per_ps / (v.velocity_A_per_ps - w.velocity_A_per_ps)
     steep = (high - low) / (v.velocity_A_per_ps - w.velocity_A_per_ps)
     return low + part * (high - low), float(

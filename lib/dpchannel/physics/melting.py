@@ -16,7 +16,7 @@ from dpchannel.physics.arrays import Array
 SOLID, UNCLEAR, MELTED = -1, 0, 1
 Flags = NDArray[np.int64]
 
-BRANCH_POINTS = 5  # of the solid, nearest in temperature, that a straight line is laid through
+BRANCH_POINTS = 5  # of the solid, nearest in temperature, that a curve is laid through
 MIN_BRANCH = 3  # fewer points cannot contradict a line
 
 
@@ -58,7 +58,7 @@ class Combined:
 def jump_flags(
     temperature_K: Array, values: Array, stderr: Array, min_jump: Array, *, n_sigma: float
 ) -> Flags:
-    """Is a value above the straight line through the solid points below it?
+    """Is a value above the straight line and the parabola through the solid points below it?
 
     Parameters
     ----------
@@ -79,14 +79,17 @@ def jump_flags(
             flags[k] = SOLID
         else:
             near = np.array(branch[-BRANCH_POINTS:])
-            expected, error = _line(
-                temperature_K[near], values[near], stderr[near], float(temperature_K[k])
-            )
-            off, reach = values[k] - expected, n_sigma * float(np.hypot(error, stderr[k]))
-            if off > max(reach, min_jump[k]):
-                flags[k] = MELTED
-            elif off + reach < min_jump[k]:
-                flags[k] = SOLID
+            at = float(temperature_K[k])
+            # a crystal near melting expands faster than a straight line: a jump is above both
+            said = []
+            for degree in (1, 2):
+                expected, error = _extrapolated(
+                    temperature_K[near], values[near], stderr[near], at, degree
+                )
+                off, reach = values[k] - expected, n_sigma * float(np.hypot(error, stderr[k]))
+                melted, solid = off > max(reach, min_jump[k]), off + reach < min_jump[k]
+                said.append(MELTED if melted else SOLID if solid else UNCLEAR)
+            flags[k] = min(said)
         if flags[k] == SOLID:
             branch.append(int(k))
     return flags
@@ -169,33 +172,32 @@ def expansion_per_K(
     """
     if len(values) < 2:
         raise InputError(f"{len(values)} solid temperatures: thermal expansion needs two.")
-    slope, intercept, covariance = _fit(temperature_K, values, stderr)
     middle = float(np.mean(temperature_K))
-    mean = intercept + slope * middle
+    (slope, mean), covariance = _fit(temperature_K - middle, values, stderr)
     ends = (float(np.min(temperature_K)), float(np.max(temperature_K)))
-    return slope / mean, float(np.sqrt(covariance[0, 0])) / mean, ends
+    return float(slope / mean), float(np.sqrt(covariance[0, 0]) / mean), ends
 
 
-def _line(x: Array, y: Array, stderr: Array, at: float) -> tuple[float, float]:
-    """Value and standard error of the straight line at `at`; scatter about it counts as error."""
-    slope, intercept, covariance = _fit(x, y, stderr)
-    row = np.array([at, 1.0])
-    return slope * at + intercept, float(np.sqrt(row @ covariance @ row))
+def _extrapolated(x: Array, y: Array, stderr: Array, at: float, degree: int) -> tuple[float, float]:
+    """Value and standard error of a polynomial at `at`; scatter about it counts as error."""
+    scale = float(np.ptp(x))
+    coefficients, covariance = _fit((x - at) / scale, y, stderr, degree)
+    return float(coefficients[-1]), float(np.sqrt(covariance[-1, -1]))
 
 
-def _fit(x: Array, y: Array, stderr: Array) -> tuple[float, float, Array]:
-    """Slope, intercept and their covariance, of weighted least squares."""
+def _fit(x: Array, y: Array, stderr: Array, degree: int = 1) -> tuple[Array, Array]:
+    """Coefficients, highest power first, and their covariance, of weighted least squares."""
     x, y = np.asarray(x, float), np.asarray(y, float)
-    smallest = 1e-12 * max(1.0, float(np.abs(y).max()))
+    smallest = 1e-9 * max(1e-300, float(np.abs(y).max()))
     weight = 1 / np.maximum(stderr, smallest)
-    rows = np.stack([x, np.ones_like(x)], axis=1)
-    design = rows * weight[:, None]
-    covariance = np.asarray(np.linalg.inv(design.T @ design), np.float64)
-    slope, intercept = covariance @ design.T @ (y * weight)
-    if len(x) > 2:
-        residual = (y - rows @ [slope, intercept]) * weight
-        covariance = covariance * max(1.0, float(residual @ residual) / (len(x) - 2))
-    return float(slope), float(intercept), covariance
+    rows = np.vander(x, degree + 1)
+    inverse = np.linalg.pinv(rows * weight[:, None])
+    coefficients: Array = np.asarray(inverse @ (y * weight), np.float64)
+    covariance: Array = np.asarray(inverse @ inverse.T, np.float64)
+    if len(x) > degree + 1:
+        residual = (y - rows @ coefficients) * weight
+        covariance = covariance * max(1.0, float(residual @ residual) / (len(x) - degree - 1))
+    return coefficients, covariance
 
 
 def _check(

@@ -114,10 +114,15 @@ def bragg_waves(
     return chosen
 
 
+def liquid_order(n_atom: float) -> float:
+    """What slab_order gives for `n_atom` atoms without order: sqrt(pi/n)/2 (Rayleigh's law)."""
+    return float(np.sqrt(np.pi / n_atom) / 2)
+
+
 def slab_order(scaled: Array, waves: IntArray, axis: int, n_slab: int) -> Array:
     """Mean amplitude of the waves in every slab across `axis`: (n_slab,); 1 where all atoms agree.
 
-    A liquid slab of n atoms gives about 0.9/sqrt(n), an empty one 0.
+    A liquid slab gives liquid_order of its atoms, an empty one 0.
     """
     slab = (np.mod(scaled[:, axis], 1.0) * n_slab).astype(np.int64) % n_slab
     phases = np.exp(2j * np.pi * (scaled @ waves.T))

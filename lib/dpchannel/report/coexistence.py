@@ -44,7 +44,7 @@ def see(
 
     Raises
     ------
-    InputError              the two halves cannot be told apart at the start
+    InputError              both halves are crystal at the start
     """
     stream = trajectory.all
     scaled = stream.scaled[:, framework] - _centre(trajectory, stream.step)[:, None]
@@ -57,11 +57,15 @@ def see(
     )
     local = np.array([order.slab_order(frame, waves, start.axis, n_slab) for frame in scaled])
     solid, liquid = _of_halves(local)
+    noise = order.liquid_order(len(framework) / n_slab)
+    if solid < _LEAST_CONTRAST * noise:  # nothing is left of the crystal
+        gone = np.zeros(len(local))
+        return Seen(Motion(coexistence.SHRINKS, np.nan, np.nan, 0, 0), local, gone, stream.time_ps)
     if solid < _LEAST_CONTRAST * liquid:
         raise InputError(
-            f"coexistence: order {solid:.2f} in the crystal's half, {liquid:.2f} in the other: not"
-            " two phases. Melt hotter or longer (hot_K, melt_ps), or lower high_K, in"
-            " inputs/melting.toml."
+            f"coexistence: order {solid:.2f} in the crystal's half, {liquid:.2f} in the other: the"
+            " liquid did not melt, or froze again before it was watched. Melt hotter or longer"
+            " (hot_K, melt_ps), or raise low_K, in inputs/melting.toml."
         )
     fraction = order.solid_fraction(local, solid=solid, liquid=liquid)
     length = float(np.linalg.norm(stream.cells[:, start.axis], axis=1).mean())
@@ -106,9 +110,9 @@ def quantities(found: Mapping[float, Seen]) -> dict[str, Quantity]:
         out["T_m_velocity"] = Quantity(value, "K", error, method=method)
     for kelvin, m in motions.items():
         out[f"velocity_T{kelvin:g}K"] = Quantity(
-            m.velocity_A_per_ps,
+            m.velocity_A_per_ps if np.isfinite(m.velocity_A_per_ps) else None,
             "A/ps",
-            m.stderr,
+            m.stderr if np.isfinite(m.stderr) else None,
             method=f"of each interface; the solid {m.verdict}, {m.first:.2f} -> {m.last:.2f}",
         )
     return out

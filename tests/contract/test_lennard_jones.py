@@ -1,0 +1,170 @@
+"""A crystal whose melting is known: Lennard-Jones, heated and beside its liquid.
+
+0.1 eV, 2.6 A: T_m = 0.69 x 0.1 eV / k_B = 800 K (Agrawal & Kofke, Mol. Phys. 85, 43 (1995));
+0.5 GPa add some 8 %, a perfect crystal lasts some 20 % longer.
+"""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from dpchannel.md.coexist import Coexistence, coexist
+from dpchannel.md.heat import Heated, heat
+from dpchannel.md.rest import at_rest
+from dpchannel.physics.order import nearest_distance_A
+from dpchannel.report import coexistence
+from dpchannel.report.heating import Run, look, look_at_rest
+from dpchannel.report.melting import analyse
+from dpchannel.settings import MDSettings, ProfileSettings, load
+from dpchannel.settings.melting import CoexistenceSettings, MeltingSettings, RelaxedSettings
+from dpchannel.statepoint import StatePoint
+from dpchannel.structures.coexistence import halves
+from dpchannel.units import gpa_in_ev_per_a3
+
+P_GPa = 0.5  # 0.55 in units of the potential: without it the liquid boils
+PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"
+MD = MDSettings(timestep_fs=3, thermostat_ps=0.1, barostat_ps=0.2, seed=5, occupancy="ordered")
+RUN = ProfileSettings(
+    repeat=(6, 6, 6),
+    equilibrate_ps=1.2,
+    produce_ps=1.5,
+    mobile_every_fs=30,
+    frame_every_fs=60,
+    restart_every_fs=300,
+)
+
+
+@pytest.fixture(scope="module")
+def potential(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lj") / "lj.lammps"
+    path.write_text(PAIR)
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(root):
+    """Those of the project, for one element; twelve neighbours in place of four."""
+    found = load(MeltingSettings, root / "inputs" / "melting.toml")
+    pairs = (("He", "He"),)
+    coordination = {"centre": "He", "ligand": "He", "within_A": 3.5, "number": 12}
+    structure = found.structure.model_dump() | {
+        "rdf_pairs": pairs,
+        "contrast_pairs": pairs,
+        "max_frames": 4,
+        "coordination": coordination,
+    }
+    return MeltingSettings.model_validate(found.model_dump() | {"structure": structure})
+
+
+def crystal(repeat):
+    return bulk("He", "fcc", a=4.1, cubic=True).repeat(repeat)
+
+
+def edges(cells, n_cell):
+    """a, b, c and V of a cubic cell with four atoms."""
+    a, b, c = (np.linalg.norm(cells[:, k], axis=1) / n_cell for k in range(3))
+    return {"a": a, "b": b, "c": c, "V": a * b * c}
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory, potential, settings):
+    """The crystal at rest and at five temperatures."""
+    atoms, folder = crystal(6), tmp_path_factory.mktemp("steps")
+    everyone = np.arange(len(atoms))
+    what = Heated(
+        atoms, ("He",), everyone[:1], everyone, potential, (), MD, settings.heating, 1, print
+    )
+    rest = at_rest(
+        folder / "rest",
+        atoms,
+        elements=("He",),
+        potential=potential,
+        pressure_GPa=P_GPa,
+        how=RelaxedSettings(fmax_eV_per_A=1e-3, max_steps=200),
+    )
+    lattice = {k: float(x[0]) for k, x in edges(rest.cell.array[None], 6).items()}
+    pv = P_GPa * gpa_in_ev_per_a3() * lattice["V"]
+    found = [look_at_rest(rest, lattice, rest.get_potential_energy() / 216 + pv, settings)]
+    nearest = nearest_distance_A(atoms.get_scaled_positions(), atoms.cell.array)
+    for kelvin in (200.0, 400.0, 600.0, 1100.0, 1200.0):
+        trajectory = heat(folder / f"T{kelvin:g}K", what, StatePoint(P_GPa, kelvin), RUN)
+        run = Run(trajectory, edges(trajectory.mobile.cells, 6), everyone, nearest, 216, P_GPa)
+        found.append(look(run, settings))
+    return found
+
+
+def test_rest_is_the_known_minimum(looks):
+    """Energy and edge against a sum over the shells within the cutoff."""
+    n = np.array([(i, j, k) for i in range(-4, 5) for j in range(-4, 5) for k in range(-4, 5)])
+    n = n[(n.sum(axis=1) % 2 == 0) & (n != 0).any(axis=1)]
+    a = np.linspace(3.9, 4.2, 3001)
+    r = a[:, None] / 2 * np.linalg.norm(n, axis=1)
+    e = np.where(r < 5.2, 0.2 * ((2.6 / r) ** 12 - (2.6 / r) ** 6), 0).sum(axis=1)
+    values = looks[0].values
+    at = np.abs(a - values["a"][0]).argmin()
+    pv = P_GPa * gpa_in_ev_per_a3() * a**3
+    # the grid is 1e-4 A fine: 0.5 GPa x 3 a^2 x 5e-5 A = 8e-6 eV
+    assert values["H"][0] - pv[at] == pytest.approx(4 * e[at], abs=2e-5)
+    pressure = -np.gradient(4 * e, a**3)[at] / gpa_in_ev_per_a3()
+    assert pressure == pytest.approx(P_GPa, abs=0.02)  # relaxed to 0.01 GPa
+
+
+def test_all_signals_find_it_and_agree(looks, settings):
+    found = analyse(looks, settings, n_atom=4)
+    t_m = found.quantities["T_m_heating"]
+    assert (t_m.kind, t_m.ci95) == ("bracket", (600.0, 1100.0))
+    checks = {check.name: check for check in found.checks}
+    assert checks["signals_agree"].ok, checks["signals_agree"].text
+    assert checks["far_order"].ok, checks["far_order"].text
+    for name in ("V", "H", "contrast", "lindemann", "framework_D"):
+        low, high = found.quantities[f"T_m_heating_{name}"].ci95
+        # its heat capacity rises by half: at 600 K the enthalpy alone may not tell
+        assert high == 1100.0 and low in ((400.0, 600.0) if name == "H" else (600.0,)), name
+
+
+def test_edges_are_those_of_a_crystal_only(looks, settings):
+    arrays = analyse(looks, settings, n_atom=4).arrays
+    assert np.isfinite(arrays["c"][:4]).all() and np.isnan(arrays["c"][4:]).all()
+    assert (np.diff(arrays["V"][:4]) > 0).all()
+    # twelve neighbours at rest, hardly any atom with exactly twelve bonds to 3.5 A in the melt
+    assert arrays["coordination"][0] == 1 and arrays["coordination"][-1] < 0.5
+
+
+def test_thermal_expansion_is_that_of_a_soft_crystal(looks, settings):
+    """Solid argon just below melting: 2e-3 /K at 80 K; scaled by 800 K / 84 K that is 2e-4 /K."""
+    found = analyse(looks, settings, n_atom=4).quantities["expansion_V"]
+    assert 1e-4 < found.value < 4e-4 and found.stderr < 0.3 * found.value
+
+
+def test_without_the_hot_runs_there_is_only_a_lower_bound(looks, settings):
+    found = analyse(looks[:4], settings, n_atom=4).quantities["T_m_heating"]
+    assert (found.kind, found.value) == ("lower_bound", 600.0)
+
+
+@pytest.mark.parametrize(("kelvin", "verdict"), [(600.0, "grows"), (1050.0, "shrinks")])
+def test_beside_its_liquid_the_crystal_grows_when_cold_and_shrinks_when_hot(
+    tmp_path, potential, settings, kelvin, verdict
+):
+    run = RUN.model_copy(update={"repeat": (4, 4, 14), "equilibrate_ps": 0.9})
+    how = CoexistenceSettings(
+        low_K=500, high_K=1100, tolerance_K=50, max_runs=2, hot_K=3000, melt_ps=0.6, stretch=0.1,
+        run=run,
+    )  # fmt: skip
+    atoms = crystal((4, 4, 14))
+    a = 4.07 + 2.5e-4 * (kelvin - 200)  # A, of the solid, as the steps give it
+    start = halves(atoms, a * np.array([4, 4, 14]), stretch=how.stretch)
+    everyone = np.arange(len(atoms))
+    what = Coexistence(("He",), potential, MD, how, 3000.0, 1, print)
+    trajectory = coexist(
+        tmp_path / "md",
+        start,
+        what,
+        StatePoint(P_GPa, kelvin),
+        mobile=everyone[:1],
+        framework=everyone,
+    )
+    lateral = trajectory.mobile.cells[:, [0, 1], [0, 1]]
+    assert np.ptp(lateral, axis=0).max() == 0  # only the normal moves
+    assert np.ptp(trajectory.mobile.cells[:, 2, 2]) > 0.1
+    seen = coexistence.see(trajectory, start, everyone, 14, settings.interface)
+    assert seen.motion.verdict == verdict, seen.motion

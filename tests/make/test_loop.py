@@ -1,0 +1,208 @@
+"""`make loop` to its end on a toy: killed in a training and in a label, and never twice the same.
+
+Lennard-Jones labels, and the shipped potential and its compressed twin for a committee: they
+differ by rounding, so the trust levels are those of rounding. LAMMPS explores in earnest.
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read, write
+
+from dpchannel.labels.dataset import build
+from dpchannel.results import Result
+from dpchannel.settings import LabelSettings, load
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOP = "runs/pb10po46o/loop"
+LJ = {"sigma": 1.5, "epsilon": 0.02}
+WORDS = ("loop", "PROFILE=toy", "DATA=first")
+
+
+def labelled(seed: int) -> Atoms:
+    cell = np.array([[4.1, 0.2, -0.1], [0.5, 4.4, 0.3], [-0.2, 0.1, 4.9]])
+    rest = [[0, 0, 0], [0.5, 0.5, 0.02], [0.48, 0.01, 0.5], [0.03, 0.5, 0.52]]
+    atoms = Atoms("PbOPO", scaled_positions=rest, cell=cell, pbc=True)
+    atoms.positions += np.random.default_rng(seed).normal(0, 0.05, atoms.positions.shape)
+    atoms.calc = LennardJones(**LJ)
+    found = {
+        "energy": atoms.get_potential_energy(),
+        "forces": atoms.get_forces(),
+        "stress": atoms.get_stress(),
+    }
+    atoms.calc = SinglePointCalculator(atoms, **found)
+    name = f"{'test-' * (seed > 5)}{seed}"
+    atoms.info = {"class": "rattled", "trajectory": name, "engine": "mlip lj", "converged": True}
+    return atoms
+
+
+@pytest.fixture
+def loop(project):
+    """A project with an engine, a data set to begin with, and half of each exploration held out."""
+    labels = project / "inputs/labels.toml"
+    text = re.sub(r"^arguments = .*", f"arguments = {toml(LJ)}", labels.read_text(), flags=re.M)
+    text = text.replace("sevenn.calculator.SevenNetCalculator", "fused.Fused")
+    labels.write_text(text.replace('["sevenn", "torch"]', '["ase"]'))
+    shutil.copy(ROOT / "tests/standins/fused.py", project / "lib/fused.py")
+    rules = load(LabelSettings, labels)
+    write(project / "first.extxyz", [labelled(n) for n in range(8)], format="extxyz")
+    build(
+        [project / "first.extxyz"],
+        project / "first",
+        system="pb10po46o",
+        elements=("Pb", "P", "O"),
+        gate=rules.gate,
+        held_out=rules.held_out,
+    )
+    learn = project / "inputs/learn.toml"
+    learn.write_text(learn.read_text().replace("held_out_share = 0.1", "held_out_share = 0.5"))
+    return project
+
+
+def toml(table: dict[str, float]) -> str:
+    return "{ " + ", ".join(f"{name} = {value}" for name, value in table.items()) + " }"
+
+
+@pytest.fixture
+def quick(loop, monkeypatch):
+    """The same with a stand-in for `dp`, in an environment that is otherwise the real one."""
+    real = (loop / ".venv").resolve()
+    (loop / ".venv").unlink()
+    (loop / ".venv/bin").mkdir(parents=True)
+    for path in [*real.iterdir(), *(real / "bin").iterdir()]:
+        if path.name not in ("bin", "dp"):
+            (loop / ".venv" / path.relative_to(real)).symlink_to(path)
+    shutil.copy(ROOT / "tests/standins/dp", loop / ".venv/bin/dp")
+    monkeypatch.setenv("DP_MODELS", str(ROOT / "inputs/potentials/pb10po46o"))
+    monkeypatch.setenv("DP_CALLS", str(loop / "dp.log"))
+    learn = loop / "inputs/learn.toml"
+    learn.write_text(learn.read_text().replace("low_eV_per_A = 1e-6", "low_eV_per_A = 1e-12"))
+    return loop
+
+
+def killed(project, *words):
+    """Run make in a group of its own, which is killed from within."""
+    environment = os.environ | {"PYTHONPATH": str(project / "lib"), "CORES": "1"}
+    done = subprocess.run(
+        ["make", *words],
+        cwd=project.path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        start_new_session=True,
+    )
+    assert done.returncode == -9, done.stderr
+    # a killed process is gone only when the system has cleared it away
+    mark = (project / LOOP / "result.json.in_progress").read_text()
+    step = Path("/proc") / re.match(r"# process (\d+)", mark)[1]
+    patience = time.monotonic() + 120
+    while step.exists() and time.monotonic() < patience:
+        time.sleep(0.1)
+
+
+def rows(dataset: Path) -> list[dict[str, str]]:
+    with open(dataset / "frames.tsv", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def test_killed_twice_then_to_the_end(quick):
+    (quick / "fuse.dp").write_text("train iter.000000 001")
+    killed(quick, *WORDS, "ITERS=2")
+    assert "iter.000000 00.train: 1 potentials" in quick.make("status").out
+    (quick / "fuse.dp").unlink()
+    (quick / "fuse.label").write_text("1")
+    killed(quick, *WORDS, "ITERS=2")
+    status = quick.make("status").out
+    assert re.search(r"iter\.000000 02\.label: 1 of 3 labels; verdict of 0: 0\.0% of 10", status)
+    (quick / "fuse.label").unlink()
+    done = quick.make(*WORDS, "ITERS=2")
+    assert done.code == 0, done.err
+    print(f"{done.cpu_s:.0f} s of processor time from the second kill to the end")
+    assert "P4GPa_T300K" in done.err and "goes on: " in done.err
+
+    # no finished training twice: each network of each iteration once, the killed one again
+    calls = Counter((quick / "dp.log").read_text().splitlines())
+    assert calls["train iter.000000 000"] == calls["train iter.000001 001"] == 1
+    assert calls["train iter.000000 001"] == 2
+    # no finished label twice
+    assert sorted(Counter((quick / "labels.log").read_text().split()).values())[-2:] == [1, 2]
+
+    grown = [rows(quick / LOOP / f"iter.{n:06d}/02.label/dataset") for n in range(2)]
+    assert len(grown[0]) == 8 + 3 < len(grown[1]) <= 8 + 6  # what is not new is not labelled
+    check_split(quick, grown[1])
+    check_folders(quick)
+
+    before = quick.files()
+    again = quick.make(*WORDS, "ITERS=2")
+    assert again.code == 0, again.err
+    assert quick.files() == before
+    line = next(x for x in quick.make("status").out.splitlines() if x.startswith("loop"))
+    assert "iter.000001 done; verdict of 1: " in line and "held-out force MAE" in line
+
+
+def check_split(project, table):
+    """Whole trajectories are held out: those of the first data set, and half of each iteration."""
+    sides: dict[str, set[str]] = {}
+    for row in table:
+        sides.setdefault(row["trajectory"], set()).add(row["split"])
+    assert all(len(side) == 1 for side in sides.values())
+    assert {name for name, side in sides.items() if side == {"test"}} >= {"test-6", "test-7"}
+    for n in range(2):
+        plan = json.loads((project / LOOP / f"iter.{n:06d}/01.explore/explore.json").read_text())
+        assert sum(task["held_out"] for task in plan["tasks"]) == 1
+        for task in plan["tasks"]:
+            name = f"iter.{n:06d}.{task['name']}"
+            assert sides.get(name, {"test"} if task["held_out"] else {"train"}) == (
+                {"test"} if task["held_out"] else {"train"}
+            )
+
+
+def check_folders(project):
+    """The names DP-GEN users know, the verdict with its error, labels with their origin."""
+    first = project / LOOP / "iter.000000"
+    assert (first / "00.train/graph.001.pb").exists()
+    task = first / "01.explore/task.000.000001"
+    assert {"conf.lmp", "input.lammps", "model_devi.out", "task.json"} <= {
+        path.name for path in task.iterdir()
+    }
+    verdict = Result.read(first / "result.json")
+    assert verdict.quantities["candidate"].value == 1.0
+    assert verdict.quantities["force_mae"].n == 2
+    found = read(first / "02.label/labelled.extxyz", ":")
+    assert len(found) == 3
+    assert all(1e-12 <= a.info["max_devi_f"] < 50 and a.info["T"] == 300 for a in found)
+    second = Result.read(project / LOOP / "iter.000001/result.json")
+    # the same potential for a stand-in twice: no change, on the grown test set
+    assert second.quantities["force_mae_change"].value == pytest.approx(0, abs=1e-6)
+    settings = json.loads((project / LOOP / "iter.000001/00.train/000/input.json").read_text())
+    assert (
+        settings["training"]["numb_steps"] == 10 and settings["learning_rate"]["start_lr"] == 5e-4
+    )
+
+
+@pytest.mark.slow
+def test_with_networks_trained_here(loop):
+    """The same with DeePMD-kit itself: two tiny networks, which disagree about everything."""
+    done = loop.make(*WORDS, "ITERS=2")
+    assert done.code == 0, done.err
+    for n in range(2):
+        verdict = Result.read(loop / LOOP / f"iter.{n:06d}/result.json")
+        assert verdict.quantities["candidate"].value == 1.0
+        assert verdict.quantities["force_mae"].value > 0
+    # the second iteration starts from the weights of the first
+    log = (loop / LOOP / "iter.000001/00.train/000/train.log").read_text()
+    assert "initialize from model" in log and "iter.000000/00.train/000" in log
+    assert len(rows(loop / LOOP / "iter.000001/02.label/dataset")) > 8 + 3
