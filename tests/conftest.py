@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the `make test` that started us
     os.environ.pop(name, None)
+# a shell starts a background job with Ctrl-C ignored, and every process of the tests would be too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
