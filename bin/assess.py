@@ -3,7 +3,6 @@
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -55,10 +54,7 @@ def main(
     Console(stderr=True).print(shown)
     for check in result.checks:
         cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
-    if cli.is_pipe(out):
-        sys.stdout.write(result.to_json())
-    else:
-        result.write(out)
+    cli.emit(result, out)
 
 
 if __name__ == "__main__":

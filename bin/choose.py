@@ -18,22 +18,15 @@ def main(
     settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "campaign.toml",
 ) -> None:
     """Frames spread over classes, temperatures and pressures, one a trajectory, in order."""
-    import sys
     from collections import Counter
 
-    from ase.io import write
-
     from dpchannel.labels.choose import choose
-    from dpchannel.results import replacing
     from dpchannel.settings import load
     from dpchannel.settings.campaign import CampaignSettings
+    from dpchannel.structures.io import write_structure
 
     frames = list(choose(dataset, load(CampaignSettings, settings).choice))
-    if cli.is_pipe(out):
-        write(sys.stdout, frames, format="extxyz")
-    else:
-        with replacing(out) as aside:
-            write(aside, frames, format="extxyz")
+    write_structure(out, frames)
     counts = Counter(f"{a.info['split']} {a.info['class']}" for a in frames)
     cli.note(f"{len(frames)} frames: {', '.join(f'{n} {k}' for k, n in sorted(counts.items()))}")
 

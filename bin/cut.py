@@ -2,7 +2,6 @@
 """Frames to label, cut from a trajectory."""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,13 +25,11 @@ def main(
     settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "labels.toml",
 ) -> None:
     """Take every n-th frame, up to the first with atoms too close; ready for bin/label.py."""
-    from ase.io import write
-
     from dpchannel import units
     from dpchannel.errors import InputError
     from dpchannel.labels.frames import cut
-    from dpchannel.results import replacing
     from dpchannel.settings import LabelSettings, load
+    from dpchannel.structures.io import write_structure
 
     made = list(
         cut(
@@ -49,11 +46,7 @@ def main(
     if not made:
         raise InputError(f"{trajectory}: no frame to take: atoms are too close from the start.")
     cli.note(f"{len(made)} frames")
-    if cli.is_pipe(out):
-        write(sys.stdout, made, format="extxyz")
-        return
-    with replacing(out) as aside:
-        write(aside, made, format="extxyz")
+    write_structure(out, made)
 
 
 def _frames(path: Path) -> Iterator[Any]:

@@ -2,7 +2,6 @@
 """Candidate frames to label, made from the crystal."""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,23 +22,16 @@ def main(
     settings: Annotated[Path, typer.Option(help="What to make.")] = INPUTS / "labels.toml",
 ) -> None:
     """Rattled, strained, phonon, hop and occupancy frames, ready for bin/label.py."""
-    from ase.io import write
-
     from dpchannel.labels.frames import candidates
-    from dpchannel.results import replacing
     from dpchannel.settings import LabelSettings, SystemSettings, load
     from dpchannel.structures.cells import load_structure
-    from dpchannel.structures.io import read_structure
+    from dpchannel.structures.io import read_structure, write_structure
 
     rules, crystal = load(LabelSettings, settings).frames, load(SystemSettings, system)
     cells = [read_structure(path) for path in starts or []]
     made = list(candidates(cells or [load_structure(crystal, system.parent)], crystal, rules))
     cli.note(f"{len(made)} frames: {', '.join(sorted({a.info['class'] for a in made}))}")
-    if cli.is_pipe(out):
-        write(sys.stdout, made, format="extxyz")
-        return
-    with replacing(out) as aside:
-        write(aside, made, format="extxyz")
+    write_structure(out, made)
 
 
 if __name__ == "__main__":

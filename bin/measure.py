@@ -2,7 +2,6 @@
 """Measure a structure: lattice, energy, triangle edges and distances, as one JSON result."""
 
 import _env  # noqa: F401  (first: re-runs in the project's .venv)
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -55,10 +54,7 @@ def main(
             started=started,
         ),
     )
-    if cli.is_pipe(out):
-        sys.stdout.write(found.to_json())
-    else:
-        found.write(out)
+    cli.emit(found, out)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main(
         from dpchannel.labels.mlip import MlipLabeler
         from dpchannel.settings import LabelSettings, load
 
-        forces = MlipLabeler(load(LabelSettings, inputs / "labels.toml").mlip)._load()
+        forces = MlipLabeler(load(LabelSettings, inputs / "labels.toml").mlip).calculator()
     relaxed = relax(
         atoms,
         forces,

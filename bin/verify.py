@@ -3,7 +3,6 @@
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,10 +67,7 @@ def main(
         f"{kept} of {len(found.checks)} checks kept.",
     )
     cli.note(result.summary)
-    if cli.is_pipe(out):
-        sys.stdout.write(result.to_json())
-    else:
-        result.write(out)
+    cli.emit(result, out)
 
 
 if __name__ == "__main__":

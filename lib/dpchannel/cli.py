@@ -4,11 +4,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dpchannel.errors import DpchannelError
+
+if TYPE_CHECKING:
+    from dpchannel.results import Result
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 
@@ -66,3 +69,11 @@ def note(message: str, *, of: object = "") -> None:
 def is_pipe(path: Path) -> bool:
     """True for `-`, which stands for stdin or stdout."""
     return str(path) == "-"
+
+
+def emit(result: "Result", out: Path) -> None:
+    """Write a result to a file, or for `-` to stdout."""
+    if is_pipe(out):
+        sys.stdout.write(result.to_json())
+    else:
+        result.write(out)

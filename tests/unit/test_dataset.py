@@ -150,6 +150,14 @@ def test_a_failed_build_leaves_the_earlier_set_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match=r"holds thesis\.tex"):
+        build(tmp_path, [labelled(crystal(1))])
+    assert (tmp_path / "set/thesis.tex").read_text() == "years of work"
+
+
 def test_a_file_cut_short_is_named(tmp_path):
     path = tmp_path / "cut.extxyz"
     write(path, [labelled(crystal(1)), labelled(crystal(2))], format="extxyz")

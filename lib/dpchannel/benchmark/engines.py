@@ -62,7 +62,7 @@ class Engine:
         settings = load(LabelSettings, self.inputs / "labels.toml")
         found = labeler(self.name, settings, inputs=self.inputs / f"{self.name}.toml")
         if isinstance(found, MlipLabeler):
-            return found._load()
+            return found.calculator()
         return LabelerCalculator(found, self.work / self.name)
 
 

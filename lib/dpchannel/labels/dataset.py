@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dpchannel.settings import GateSettings
 
 SCHEMA = "dpchannel.labels/1"
+PARTS = {"train", "test", "frames.tsv", "origin.json"}
 COLUMNS = (
     "split",
     "folder",
@@ -124,13 +125,19 @@ def build(
     Raises
     ------
     InputError
-        Nothing is left to train on, or a file is damaged.
+        Nothing is left to train on, a file is damaged, or `root` holds something else.
     """
+    root = Path(root)
+    foreign = {path.name for path in root.glob("*")} - PARTS
+    if foreign:
+        raise InputError(
+            f"{root}: holds {min(foreign)}, which is no part of a data set and would be deleted. "
+            "Choose another folder."
+        )
     accepted, refused = _admit(sources, elements, gate, held_out, engine)
     if not any(r.split == "train" for r in accepted):
         reasons = ", ".join(sorted({r["reason"] for r in refused})) or "all frames are held out"
         raise InputError(f"{', '.join(map(str, sources))}: no frame left to train on ({reasons}).")
-    root = Path(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
     try:

@@ -44,7 +44,7 @@ class MlipLabeler:
         from ase.io import read, write
 
         atoms = cast("Atoms", read(folder / FRAME))
-        atoms.calc = self._load()
+        atoms.calc = self.calculator()
         try:
             results = {
                 "energy": atoms.get_potential_energy(),
@@ -78,7 +78,14 @@ class MlipLabeler:
         found = [f"{package} {metadata.version(package)}" for package in self.settings.packages]
         return ", ".join(found)
 
-    def _load(self) -> Calculator:
+    def calculator(self) -> Calculator:
+        """The calculator itself; loaded once.
+
+        Raises
+        ------
+        EngineMissing       its package is not installed
+        InputError          no such class, or not with these arguments
+        """
         if self._calculator is None:
             module, _, name = self.settings.calculator.rpartition(".")
             try:

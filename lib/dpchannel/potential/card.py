@@ -107,6 +107,7 @@ def _content(
             "pressure_GPa": list(span.pressure_GPa),
         },
         "errors": _errors(test),
+        "targets": {check.name: {"met": check.ok, "text": check.text} for check in test.checks},
         "compression": {"max_force_difference_eV_per_A": float(f"{max_force_difference:.3g}")},
         "data": {
             "engine": sorted(origin["engine"]),

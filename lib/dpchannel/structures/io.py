@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,8 @@ def read_structure(path: Path) -> Atoms:
     return atoms
 
 
-def write_structure(path: Path, atoms: Atoms) -> None:
-    """Write extxyz with its info, energy, forces and stress; `-` is stdout.
+def write_structure(path: Path, atoms: Atoms | Sequence[Atoms]) -> None:
+    """Write one structure or several as extxyz, with what is known of them; `-` is stdout.
 
     Raises
     ------
