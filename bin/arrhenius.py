@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Ea and D0 at each pressure, from the diffusion results of several temperatures."""
+
+import _env  # noqa: F401  (re-runs in the project's .venv)
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpchannel import cli
+
+
+def main(
+    results: Annotated[list[Path], typer.Argument(help="result.json of bin/diffusion.py")],
+    out: Annotated[Path, typer.Option(help="Result file to write; scan.npz goes beside it.")],
+    of: Annotated[str, typer.Option(help="Which D: D_c, D_ab, D_3d.")] = "D_c",
+) -> None:
+    """Fit ln D against 1/kT; bounds enter as bounds. The result, and scan.npz beside it."""
+    from dpchannel.report.scan import ARRHENIUS, run
+
+    cli.note(run(ARRHENIUS, results, out, of=of).summary)
+
+
+if __name__ == "__main__":
+    cli.run(main)

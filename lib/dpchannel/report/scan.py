@@ -1,0 +1,296 @@
+"""D of several states on one line: Ea and D0 at each pressure, activation volume at each T."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import exp, inf, isfinite, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, norm
+
+from dpchannel import units
+from dpchannel.errors import InputError
+from dpchannel.physics.activation import ActivationLine, Observation, Range
+from dpchannel.physics.intervals import CONFIDENCE
+from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
+
+SIDECAR = "scan.npz"
+GRID = 41  # points of a drawn line
+MARGIN = 0.05  # of its range, beyond the outermost points
+MIN_CHANCE = 0.01  # of a chi-square at least this large; below it the points are on no line
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Which variable the line is drawn against, and what its slope and its end mean.
+
+    `x` of a state; `slope` and `end` are name, unit and factor: the slope of ln D times the factor,
+    and D at x = 0.
+    """
+
+    task: str
+    along: str
+    across: str
+    x: Callable[[dict[str, Any]], float]
+    slope: tuple[str, str, Callable[[float], float]]
+    end: str
+    needs: str
+
+
+def _inverse_kT(state: dict[str, Any]) -> float:
+    if state["temperature_K"] <= 0:
+        raise InputError("temperature 0 K: it has no place in an Arrhenius plot. Leave it out.")
+    return 1 / (units.boltzmann_in_ev_per_k() * float(state["temperature_K"]))
+
+
+def _volume_factor(temperature_K: float) -> float:
+    """Of d ln D / dP in 1/GPa, to an activation volume in A^3."""
+    return -units.boltzmann_in_ev_per_k() * temperature_K / units.gpa_in_ev_per_a3()
+
+
+ARRHENIUS = Scan(
+    task="arrhenius",
+    along="temperature_K",
+    across="pressure_GPa",
+    x=_inverse_kT,
+    slope=("Ea", "eV", lambda _: -1.0),
+    end="D0",
+    needs="two temperatures",
+)
+PRESSURE = Scan(
+    task="pressure-scan",
+    along="pressure_GPa",
+    across="temperature_K",
+    x=lambda state: float(state["pressure_GPa"]),
+    slope=("activation_volume", "A^3", _volume_factor),
+    end="D_0GPa",
+    needs="two pressures",
+)
+
+
+def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Result:
+    """Fit the diffusion results of several states; write the result and scan.npz beside it.
+
+    Parameters
+    ----------
+    paths : result.json of bin/diffusion.py     one state may come several times (seeds)
+    of : str                                    which D, such as D_c or D_3d
+
+    Raises
+    ------
+    InputError      other results than those of diffusion, several systems, or fewer than two x
+    """
+    started = time.time()
+    results = [Result.read(path) for path in paths]
+    _require(results, paths, scan, of)
+    quantities: dict[str, Quantity] = {}
+    arrays, checks, said = _points(results, of), [_same_origin(results)], []
+    for group, members in _groups(results, scan).items():
+        label = _label(scan.across, group)
+        line = ActivationLine([_observation(r, scan, of) for r in members])
+        found = _quantities(line, scan, group)
+        quantities |= {f"{name}_{label}": q for name, q in found.items()}
+        quantities |= {_state_name(of, r.state): r.quantities[of] for r in members}
+        arrays |= {f"{name}_{label}": values for name, values in _band(line, scan).items()}
+        checks += _straight(line, label)
+        said.append(_sentence(found, members, scan, of, group))
+    result = Result(
+        task=scan.task,
+        system=results[0].system,
+        state=_state(results, of),
+        quantities=quantities,
+        checks=checks,
+        summary=" ".join(said),
+    )
+    sidecar = out.parent / SIDECAR
+    with replacing(sidecar) as aside:
+        np.savez_compressed(aside, **arrays)
+    result.files = {relative(path): sha256(path) for path in (sidecar, *paths)}
+    result.provenance = provenance(settings={"of": of}, started=started)
+    result.write(out)
+    return result
+
+
+def _require(results: Sequence[Result], paths: Sequence[Path], scan: Scan, of: str) -> None:
+    for result, path in zip(results, paths, strict=True):
+        q = result.quantities.get(of)
+        if result.task != "diffusion" or q is None or q.value is None:
+            raise InputError(
+                f"{path}: {result.task} without {of}. Give bin/diffusion.py's results."
+            )
+        if q.value <= 0:
+            raise InputError(f"{path}: {of} = {q.value:g} has no logarithm. Leave it out.")
+    if len(systems := sorted({r.system for r in results})) != 1:
+        raise InputError(f"results of {', '.join(systems)}: a line is drawn through one system.")
+    if len({r.state[scan.along] for r in results}) < 2:
+        raise InputError(
+            f"{len(results)} results at {_label(scan.along, results[0].state[scan.along])[1:]}: "
+            f"{scan.task} needs {scan.needs} or more."
+        )
+
+
+def _groups(results: Sequence[Result], scan: Scan) -> dict[float, list[Result]]:
+    groups: dict[float, list[Result]] = {}
+    for result in sorted(results, key=lambda r: (r.state[scan.across], r.state[scan.along])):
+        groups.setdefault(float(result.state[scan.across]), []).append(result)
+    return groups
+
+
+def _label(key: str, value: float) -> str:
+    """`P4GPa` or `T500K`."""
+    pressure = key == "pressure_GPa"
+    return f"P{units.pressure_label(value)}" if pressure else f"T{units.temperature_label(value)}"
+
+
+def _state_name(of: str, state: dict[str, Any]) -> str:
+    return "_".join([of, *(_label(key, state[key]) for key in ("pressure_GPa", "temperature_K"))])
+
+
+def _observation(result: Result, scan: Scan, of: str) -> Observation:
+    q, x = result.quantities[of], scan.x(result.state)
+    assert q.value is not None
+    if q.kind == "upper_bound":
+        return Observation(x, log(q.value), n_hops=int(result.quantities["n_hops"].value or 0))
+    return Observation(x, log(q.value), _sigma(q))
+
+
+def _sigma(q: Quantity) -> float:
+    """Standard error of ln D: from its error or its interval, whichever says more."""
+    assert q.value is not None
+    errors = [] if q.stderr is None else [q.stderr / q.value]
+    if q.ci95 is not None and q.ci95[0] > 0:
+        errors.append(log(q.ci95[1] / q.ci95[0]) / (2 * float(norm.ppf((1 + CONFIDENCE) / 2))))
+    return max(errors, default=0.0)
+
+
+def _quantities(line: ActivationLine, scan: Scan, group: float) -> dict[str, Quantity]:
+    n, n_bound = len(line.values), len(line.bounds)
+    method = (
+        f"censored maximum likelihood in ln D, {n} {_plural('value', n)} and "
+        f"{n_bound} {_plural('bound', n_bound)}; profile likelihood"
+    )
+    name, unit, factor = scan.slope
+    slope = line.slope().times(factor(group))
+    end = line.at(0.0)
+    return {
+        name: _quantity(slope, unit, method, n),
+        scan.end: _quantity(_exponential(end), "cm2/s", method, n),
+    }
+
+
+def _quantity(found: Range, unit: str, method: str, n: int) -> Quantity:
+    """An estimate with its interval, a bound, a bracket, or no number at all."""
+    ends = (found.low, found.high) if isfinite(found.low) and isfinite(found.high) else None
+    if found.value is not None:
+        reach = 2 * float(norm.ppf((1 + CONFIDENCE) / 2))
+        stderr = None if ends is None else (ends[1] - ends[0]) / reach
+        return Quantity(found.value, unit, stderr, ends, n, n, method)
+    if found.kind == "bracket":
+        return Quantity(None, unit, None, ends, n, n, method, "bracket")
+    if found.kind:
+        limit = found.low if found.kind == "lower_bound" else found.high
+        return Quantity(limit, unit, None, None, n, n, f"one-sided limit: {method}", found.kind)
+    return Quantity(None, unit, n=n, n_independent=n, method=f"no number: {method}")
+
+
+def _exponential(found: Range) -> Range:
+    if found.value is None:
+        return found
+    return Range(exp(found.value), exp(found.low), exp(found.high))
+
+
+def _points(results: Sequence[Result], of: str) -> dict[str, Any]:
+    rows = []
+    for r in results:
+        q = r.quantities[of]
+        low, high = (np.nan, np.nan) if q.kind == "upper_bound" or not q.ci95 else q.ci95
+        state = (r.state["pressure_GPa"], r.state["temperature_K"])
+        rows.append((*state, q.value, low, high, q.kind == "upper_bound"))
+    names = ("pressure_GPa", "temperature_K", "D", "D_low", "D_high", "is_bound")
+    return dict(zip(names, np.array(rows, float).T, strict=True))
+
+
+def _band(line: ActivationLine, scan: Scan) -> dict[str, Any]:
+    """The line with its confidence band; empty where there is none."""
+    x = [o.x for o in (*line.values, *line.bounds)]
+    margin = MARGIN * (max(x) - min(x))
+    grid = np.linspace(min(x) - margin, max(x) + margin, GRID) if line.determined else np.empty(0)
+    ranges = [_exponential(line.at(float(point))) for point in grid]
+    rows = np.array([(r.value, r.low, r.high) for r in ranges], float).reshape(-1, 3)
+    if scan.along == "temperature_K":
+        grid = 1 / (units.boltzmann_in_ev_per_k() * grid)
+    names = ("line_x", "line_D", "line_low", "line_high")
+    return dict(zip(names, (grid, *rows.T), strict=True))
+
+
+def _straight(line: ActivationLine, label: str) -> list[Check]:
+    """Whether the values are on one line, where there are enough of them to say."""
+    if len({o.x for o in line.values}) < 3:
+        return []
+    square, dof = line.chi_square()
+    chance = float(chi2.sf(square, dof))
+    text = f"chi-square {square:.1f} for {dof} degrees of freedom, chance {chance:.2g}"
+    return [Check(f"straight_{label}", chance >= MIN_CHANCE, text)]
+
+
+def _same_origin(results: Sequence[Result]) -> Check:
+    """One potential and one size of cell, or the line mixes effects."""
+    kinds = {
+        (
+            (r.provenance.get("potential") or {}).get("sha256"),
+            tuple(r.state.get("repeat") or ()),
+            r.state.get("occupancy"),
+        )
+        for r in results
+    }
+    ok = len(kinds) == 1
+    return Check(
+        "same_origin",
+        ok,
+        "one potential, cell and occupancy"
+        if ok
+        else f"{len(kinds)} different potentials, cells "
+        "or occupancies: their differences are in the line, too",
+    )
+
+
+def _state(results: Sequence[Result], of: str) -> dict[str, Any]:
+    first = results[0].state
+    return {
+        "compound": first.get("compound", results[0].system),
+        "profile": first.get("profile"),
+        "pressures_GPa": sorted({float(r.state["pressure_GPa"]) for r in results}),
+        "temperatures_K": sorted({float(r.state["temperature_K"]) for r in results}),
+        "of": of,
+        "n_results": len(results),
+    }
+
+
+def _sentence(
+    found: dict[str, Quantity], members: Sequence[Result], scan: Scan, of: str, group: float
+) -> str:
+    where = f"At {_label(scan.across, group)[1:]}"
+    name, unit, _ = scan.slope
+    q = found[name]
+    bounds = [r for r in members if r.quantities[of].kind == "upper_bound"]
+    data = f"{len(members) - len(bounds)} of {len(members)} D are values, the others bounds"
+    if q.kind == "bracket" and q.ci95:
+        return f"{where}: {name} between {q.ci95[0]:.3g} and {q.ci95[1]:.3g} {unit} ({data})."
+    if q.value is None:
+        lowest = min(members, key=lambda r: r.quantities[of].value or inf)
+        limit = lowest.quantities[of]
+        sign = "<" if limit.kind == "upper_bound" else "="
+        at = _label(scan.along, lowest.state[scan.along])[1:]
+        few = f"too few values for {name} ({data}); lowest {of} {sign} {limit.value:.1e}"
+        return f"{where}: {few} {limit.unit} at {at}."
+    if q.kind != "estimate":
+        sign = "<" if q.kind == "upper_bound" else ">"
+        return f"{where}: {name} {sign} {q.value:.3g} {unit} (95 %; {data})."
+    interval = f" (95 %: {q.ci95[0]:.3g} to {q.ci95[1]:.3g})" if q.ci95 else ""
+    return f"{where}: {name} = {q.value:.3g} {unit}{interval}; {data}."
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
