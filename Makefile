@@ -60,13 +60,19 @@ JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUD
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
-STATE_GOALS := diffusion
+STATE_GOALS := diffusion arrhenius pressure-scan mechanism
+# A scan without T or P takes several.
+$(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(filter file,$(origin T)),$(eval override T := 500K 700K 900K)))
+$(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(filter file,$(origin P)),$(eval override P := 0GPa 2.45GPa 4GPa)))
 ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   MODEL  := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
   ifeq ($(STATES),)
     $(error P and T as above)
   endif
+  parts = $(sort $(foreach state,$(STATES),$(word $(1),$(subst /, ,$(state)))))
+  $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,2)),,$(error T="$(T)": an Arrhenius plot needs two temperatures or more, such as T="500K 700K 900K")))
+  $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,1)),,$(error P="$(P)": a scan needs two pressures or more, such as P="0GPa 4GPa")))
   ifeq ($(shell $(SLICE) --potential=$(call quoted,$(MODEL)) && echo done),)
     $(error inputs as above)
   endif
@@ -133,6 +139,43 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 
 $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
+
+# Scans: one line through the results of several states, whose runs are those of `make diffusion`.
+joined  = $(subst $(subst ,, ),_,$(strip $(1)))
+SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))
+ARRHENIUS := $(RUNS)/$(SYSTEM)/$(PROFILE)/arrhenius/$(SCANNED)
+PRESSURES := $(RUNS)/$(SYSTEM)/$(PROFILE)/pressure-scan/$(SCANNED)
+arrhenius: $(ARRHENIUS)/result.json $(ARRHENIUS)/figure.png | $(VENV) ## Ea and D0, D as bounds where few hops were seen: P="0GPa 4GPa" T="500K 700K 900K"
+pressure-scan: $(PRESSURES)/result.json $(PRESSURES)/figure.png | $(VENV) ## Activation volume, D against P: P="0GPa 2.45GPa 4GPa" T=500K
+arrhenius pressure-scan:
+	@$(PY) bin/show.py $<
+
+$(ARRHENIUS)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/arrhenius.py $(STATE_RESULTS) --out $@
+
+$(PRESSURES)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/pressure_scan.py $(STATE_RESULTS) --out $@
+
+$(ARRHENIUS)/figure.png $(PRESSURES)/figure.png: %/figure.png: %/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_scan.py $< --out $@ --out $(@D)/figure.pdf
+
+# How ions move, from the same trajectories; MSD of all states side by side.
+MECHANISM := $(RUNS)/$(SYSTEM)/$(PROFILE)/mechanism/$(SCANNED)
+MECHANISMS := $(addsuffix /mechanism.json,$(STATE_DIRS))
+mechanism: $(MECHANISMS) $(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,mechanism.png density.png)) $(MECHANISM)/msd.png | $(VENV) ## Hops, waits, concerted moves, exchange, collective D, framework; density and MSD (Figs. 5, 6)
+	@$(foreach file,$(MECHANISMS),$(PY) bin/show.py $(file);)
+
+$(DIFFUSION)/%/mechanism.json $(DIFFUSION)/%/mechanism.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $(@D)/mechanism.json bin/mechanism.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/mechanism.json
+
+$(DIFFUSION)/%/mechanism.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
+	@$(STEP) $@ bin/plot_mechanism.py $< --out $@ --out $(@D)/mechanism.pdf
+
+$(DIFFUSION)/%/density.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
+	@$(STEP) $@ bin/plot_density.py $< --out $@ --out $(@D)/density.pdf --out $(@D)/density.html
+
+$(MECHANISM)/msd.png: $(STATE_RESULTS) $(MECHANISMS) | $(VENV)
+	@$(STEP) $@ bin/plot_pressures.py $(STATE_RESULTS) --out $@ --out $(@D)/msd.pdf
 
 # Heating and melting. One run a temperature or ramp, each a file; P is 0GPa unless it is given.
 MODE      ?= steps
@@ -395,5 +438,5 @@ help: ## This list
 # What is missing is made again, but for a trajectory whose result is there. No product is half-written
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
-.PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

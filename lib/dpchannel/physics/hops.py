@@ -24,6 +24,20 @@ class Hops:
         return len(self.frame)
 
 
+@dataclass(frozen=True)
+class Visits:
+    """Stays in a site that count, one entry each, ion by ion in order of time.
+
+    `ion` (column of the input), `site` counted without bound along the axis, `first` and `last`
+    frame within the inner radius.
+    """
+
+    ion: IntArray
+    site: IntArray
+    first: IntArray
+    last: IntArray
+
+
 def hops(
     along: Array,
     sites: Array,
@@ -33,12 +47,39 @@ def hops(
     residence_ps: float,
     dt_ps: float,
 ) -> Hops:
-    """Find hops of ions along one channel.
+    """Find hops of ions along one channel: changes of site between two visits that count.
+
+    Parameters and errors are those of `visits`. A hop that is undone within the residence is none.
+    """
+    found = visits(
+        along,
+        sites,
+        period_A=period_A,
+        inner_radius_A=inner_radius_A,
+        residence_ps=residence_ps,
+        dt_ps=dt_ps,
+    )
+    step = np.diff(found.site)
+    hop = np.flatnonzero((np.diff(found.ion) == 0) & (step != 0))
+    frame, ion, step = found.first[hop + 1], found.ion[hop + 1], step[hop]
+    order = np.argsort(frame, kind="stable")
+    return Hops(frame[order], ion[order], step[order])
+
+
+def visits(
+    along: Array,
+    sites: Array,
+    *,
+    period_A: float,
+    inner_radius_A: float,
+    residence_ps: float,
+    dt_ps: float,
+) -> Visits:
+    """Find the stays of ions in the sites of one channel.
 
     An ion is in a site while it is within the inner radius. A visit counts when its first and last
     frame there, with no other site touched between, lie at least the residence apart; shorter
-    visits are as if they had not been. A hop is a change of site between two visits that count, so
-    one that is undone within the residence is none.
+    visits are as if they had not been.
 
     Parameters
     ----------
@@ -62,11 +103,10 @@ def hops(
     inside = np.abs(offset) <= inner_radius_A
     shortest = residence_ps / dt_ps - 1e-6  # in frames; the margin absorbs rounding of the ratio
     found = [
-        _hops_of_one(index[:, ion], inside[:, ion], ion, shortest) for ion in range(along.shape[1])
+        _visits_of_one(index[:, ion], inside[:, ion], ion, shortest)
+        for ion in range(along.shape[1])
     ]
-    frame, ion, step = np.concatenate([np.empty((3, 0), np.int64), *found], axis=1)
-    order = np.argsort(frame, kind="stable")
-    return Hops(frame[order], ion[order], step[order])
+    return Visits(*np.concatenate([np.empty((4, 0), np.int64), *found], axis=1))
 
 
 def site_index(along: Array, sites: Array, *, period_A: float) -> tuple[IntArray, Array]:
@@ -106,19 +146,20 @@ def lattice_phase(along: Array, spacing_A: float) -> float:
     return float(np.angle(np.exp(2j * np.pi * along / spacing_A).mean()) * spacing_A / (2 * np.pi))
 
 
-def _hops_of_one(index: IntArray, inside: NDArray[np.bool_], ion: int, shortest: float) -> IntArray:
-    """(3, n_hop): frame, ion, step."""
+def _visits_of_one(
+    index: IntArray, inside: NDArray[np.bool_], ion: int, shortest: float
+) -> IntArray:
+    """(4, n_visit): ion, site, first frame, last frame."""
     frames = np.flatnonzero(inside)
     if len(frames) == 0:
-        return np.empty((3, 0), np.int64)
+        return np.empty((4, 0), np.int64)
     site = index[frames]
     first = np.flatnonzero(np.r_[True, np.diff(site) != 0])
     last = np.r_[first[1:], len(site)] - 1
-    counts = frames[last] - frames[first] >= shortest
-    arrival, visited = frames[first][counts], site[first][counts]
-    step = np.diff(visited)
-    hop = np.flatnonzero(step)
-    return np.stack([arrival[1:][hop], np.full(len(hop), ion), step[hop]]).astype(np.int64)
+    arrival, departure = frames[first], frames[last]
+    counts = departure - arrival >= shortest
+    rows = (np.full(len(first), ion), site[first], arrival, departure)
+    return np.stack(rows).astype(np.int64)[:, counts]
 
 
 def _smallest_gap(sites: Array, period_A: float) -> float:

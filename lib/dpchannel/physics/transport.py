@@ -93,7 +93,7 @@ def analyse_diffusion(
     for name, dim in DIRECTIONS.items():
         mean = channel_msd[name] @ share / len(columns)
         walk = Walk(dim, n_frame, len(columns), jump_A=d_A if name == "c" else 0.0)
-        fit = _fit(mean, lag_ps, walk, settings)
+        fit = fit_msd(mean, lag_ps, walk, settings)
         slopes = fit.slope(channel_msd[name]) * share
         interval = diffusion_interval(
             slopes,
@@ -102,8 +102,8 @@ def analyse_diffusion(
             diffusive=fit.exponent is not None,
             fit_stderr=fit.stderr,
         )
-        quantities |= _diffusion_quantities(name, interval, fit, len(columns), n_ion)
-        arrays |= _msd_arrays(name, channel_msd[name], share, mean, fit, slopes, lag_ps)
+        quantities |= diffusion_quantities(name, interval, fit, len(columns), n_ion)
+        arrays |= msd_arrays(name, channel_msd[name], share, mean, fit, slopes, lag_ps)
         checks.append(Check(f"diffusive_{name}", fit.exponent is not None, fit.why))
         if name == "c" and fit.exponent is not None:
             quantities["exponent_c"] = Quantity(fit.exponent, "", method=fit.why)
@@ -149,7 +149,8 @@ def _find_hops(
     return Hops(frame[order], ion[order], step[order])
 
 
-def _fit(msd: Array, lag_ps: Array, walk: Walk, settings: DiffusionSettings) -> Fit:
+def fit_msd(msd: Array, lag_ps: Array, walk: Walk, settings: DiffusionSettings) -> Fit:
+    """D in the window of diffusion, or where there is none the late slope, with `exponent` None."""
     try:
         return fit_diffusion(msd, lag_ps, walk, exponent_band=settings.exponent_band)
     except NotDiffusive as error:
@@ -157,9 +158,10 @@ def _fit(msd: Array, lag_ps: Array, walk: Walk, settings: DiffusionSettings) -> 
         return fit_line(msd, lag_ps, walk, window_ps=window, why=f"not diffusive: {error}")
 
 
-def _diffusion_quantities(
+def diffusion_quantities(
     name: str, interval: Interval, fit: Fit, n_channel: int, n_ion: int
 ) -> dict[str, Quantity]:
+    """`D_name` (the limit when it is a bound), `D_name_SI` and `D_name_slope`."""
     start, stop = fit.window_ps
     window = f"GLS slope of MSD_{name}, {start:.3g}-{stop:.3g} ps ({fit.why})"
     out = {}
@@ -234,7 +236,7 @@ def _hop_arrays(found: Hops, time_ps: Array) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _msd_arrays(
+def msd_arrays(
     name: str,
     by_channel: Array,
     share: Array,
@@ -243,6 +245,7 @@ def _msd_arrays(
     slopes: Array,
     lag_ps: Array,
 ) -> dict[str, NDArray[np.generic]]:
+    """The MSD `by_channel` (n_lag, n_channel), its mean, exponents and fit, by `name`."""
     n = by_channel.shape[1]
     scatter = (by_channel * share).std(axis=1, ddof=1) if n > 1 else np.full(len(mean), np.nan)
     exponent_lag, exponent = local_exponent(mean, lag_ps, fit.intercept_A2)

@@ -48,7 +48,7 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
     with replacing(sidecar) as aside:
         np.savez_compressed(aside, **arrays)
     result.files = {relative(path): sha256(path) for path in (sidecar, traj)}
-    result.provenance = _provenance(trajectory.meta, settings, started)
+    result.provenance = run_provenance(trajectory.meta, settings, started)
     result.write(out)
     return result
 
@@ -71,7 +71,7 @@ def analyse(
     averages = average_quantities(trajectory, sites, series)
     quantities = transport.quantities | averages
     quantities["site_spacing"] = _site_spacing(averages["c"], system)
-    state = _state(trajectory, system, sites, columns)
+    state = run_state(trajectory, system, sites, columns)
     rest = _at_rest(trajectory, system, sites, everyone, settings)
     result = Result(
         task="diffusion",
@@ -126,12 +126,13 @@ def _site_spacing(c: Quantity, system: SystemSettings) -> Quantity:
     return Quantity(c.value / n, "A", stderr, ends, c.n, c.n_independent, f"c / {n}")
 
 
-def _state(
+def run_state(
     trajectory: Trajectory,
     system: SystemSettings,
     sites: Sites,
     columns: list[Index],
 ) -> dict[str, Any]:
+    """Set point, size and length of a run."""
     meta, info = trajectory.meta, trajectory.atoms.info
     length = trajectory.mobile.time_ps[-1] - trajectory.mobile.time_ps[0]
     profile = meta.get("settings", {}).get("profile", {})
@@ -177,7 +178,7 @@ def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float)
     return {"time_ps": time_ps[::every], "height_sites": height[::every].astype(np.float32)}
 
 
-def _provenance(
+def run_provenance(
     meta: Mapping[str, Any], settings: DiffusionSettings, started: float
 ) -> dict[str, Any]:
     """Of the analysis, with that of the molecular dynamics it rests on."""

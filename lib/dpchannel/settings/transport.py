@@ -39,3 +39,4 @@ class DiffusionSettings(Strict):
     min_channels: int = Field(ge=2)
     bootstrap_samples: int = Field(ge=200)
     seed: int
+    concerted_ps: float = Field(gt=0)

@@ -117,7 +117,7 @@ def edges(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
 
 
 def _edges_of_block(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
-    filled = _filled(cells, scaled, sites)
+    filled = filled_rings(cells, scaled, sites)
     found = {}
     for name, pairs in sites.pairs.items():
         here, there = sites.vectors[name], scaled[:, pairs[:, 1]] - scaled[:, pairs[:, 0]]
@@ -131,7 +131,7 @@ def _edges_of_block(cells: Array, scaled: Array, sites: Sites) -> dict[str, Arra
     return found
 
 
-def _filled(cells: Array, scaled: Array, sites: Sites) -> NDArray[np.bool_]:
+def filled_rings(cells: Array, scaled: Array, sites: Sites) -> NDArray[np.bool_]:
     """Which rings hold an ion in each frame: (n_frame, n_ring)."""
     axis = sites.axis_index
     length = np.linalg.norm(cells[:, axis], axis=-1)

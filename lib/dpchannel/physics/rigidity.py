@@ -1,0 +1,48 @@
+"""Whether a class of atoms stays: vibration about mean sites, and the late slope of its MSD."""
+
+import numpy as np
+from scipy.stats import t as student
+
+from dpchannel.physics.arrays import Array
+from dpchannel.physics.intervals import CONFIDENCE
+from dpchannel.physics.msd import msd_per_atom
+from dpchannel.results import Quantity
+from dpchannel.units import A2_PER_PS_IN_CM2_PER_S
+
+
+def vibration(positions: Array) -> Quantity:
+    """Root mean square distance (A) of atoms from their mean sites, all axes.
+
+    positions : (n_frame, n_atom, 3) A, in the lattice frame. The error is that of atoms taken as
+    independent.
+    """
+    square = ((positions - positions.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0)
+    value = float(np.sqrt(square.mean()))
+    n = len(square)
+    error = float(square.std(ddof=1) / np.sqrt(n) / (2 * value)) if n > 1 and value > 0 else None
+    return Quantity(value, "A", error, n=n, n_independent=n, method="rms distance from mean sites")
+
+
+def late_slope(positions: Array, dt_ps: float, *, max_lag_fraction: float) -> Quantity:
+    """What D (cm2/s) of atoms at rest is at most, from the second half of the lags of their MSD.
+
+    Parameters
+    ----------
+    positions : (n_frame, n_atom, 3) A      in the lattice frame
+    dt_ps : ps                              between frames
+
+    Returns
+    -------
+    Quantity        one-sided limit (upper_bound): slow vibration rises, too; atoms are taken as
+                    independent. None with too few frames or atoms
+    """
+    last = int(max_lag_fraction * (len(positions) - 1))
+    first, n = last // 2, positions.shape[1]
+    if first < 1 or n < 2:
+        return Quantity(None, "cm2/s", n=n, method="no number: too few frames or atoms")
+    msd = msd_per_atom(positions, n_lag=last + 1).sum(axis=2)
+    slopes = (msd[last] - msd[first]) / ((last - first) * dt_ps) / 6 * A2_PER_PS_IN_CM2_PER_S
+    mean, error = float(slopes.mean()), float(slopes.std(ddof=1) / np.sqrt(n))
+    upper = max(mean, 0.0) + float(student.ppf(CONFIDENCE, n - 1)) * error
+    limit = f"one-sided limit: slope of MSD / 6 from {first * dt_ps:.3g} to {last * dt_ps:.3g} ps"
+    return Quantity(upper, "cm2/s", None, (0.0, upper), n, n, limit, "upper_bound")

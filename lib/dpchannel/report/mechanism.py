@@ -1,0 +1,218 @@
+"""How the ions move and whether the framework holds: numbers of one trajectory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.md.h5md import Trajectory
+from dpchannel.physics.hops import Hops
+from dpchannel.physics.intervals import CONFIDENCE, garwood
+from dpchannel.physics.jumps import concerted, direction, waits
+from dpchannel.physics.rigidity import late_slope, vibration
+from dpchannel.results import Quantity
+from dpchannel.settings import DiffusionSettings, SystemSettings
+from dpchannel.structures.classify import Sites
+from dpchannel.structures.columns import wrapped
+from dpchannel.structures.measure import filled_rings
+from dpchannel.structures.polyhedra import Polyhedra, exchange, find_polyhedra, lengths
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Arrays = dict[str, Any]
+Found = tuple[dict[str, Quantity], Arrays]
+
+MIN_STAY_FRAMES = 2  # of all atoms: a bond seen in one frame alone is a collision
+
+
+def moving_sites(
+    positions: Array, cell: Array, sites: Sites, all_ps: Array, time_ps: Array
+) -> list[Array]:
+    """Heights (n_frame, n_site) A of the rings of each channel with ions, at the ions' times.
+
+    Parameters
+    ----------
+    positions : (n, n_atom, 3) A    of all atoms in the lattice frame, at times all_ps (n,)
+    cell : (3, 3) A                 mean cell
+    time_ps : (n_frame,) ps         of the ions; between two frames of all atoms sites move evenly
+    """
+    axis = sites.axis_index
+    period = float(np.linalg.norm(cell[axis]))
+    z = positions[:, sites.rings, axis]
+    fold = np.round((z[0] - z[0, :, :1]) / period) * period  # a ring may straddle the cell edge
+    height = (z - fold).mean(axis=2)
+    height -= np.floor(height[0] / period) * period
+    filled = [k for k, ions in enumerate(sites.columns) if len(ions)]
+    found = []
+    for k in filled:
+        mine = height[:, sites.ring_column == k]
+        found.append(np.stack([np.interp(time_ps, all_ps, site) for site in mine.T], axis=1))
+    return found
+
+
+def hop_numbers(
+    found: Hops, columns: Sequence[Index], time_ps: Array, settings: DiffusionSettings
+) -> Found:
+    """Residence times, forward/backward correlation, concerted moves."""
+    waited, turned = waits(found, time_ps), direction(found)
+    together = concerted(found, columns, time_ps, settings.concerted_ps)
+    n_ion = sum(len(c) for c in columns)
+    ion_ps = n_ion * float(time_ps[-1] - time_ps[0])
+    quantities = {"residence_time": _residence(len(found), ion_ps)}
+    method = f"{turned.forward} of {turned.pairs} successive hops of one ion; Clopper-Pearson"
+    forward = turned.forward / turned.pairs if turned.pairs else None
+    ends = turned.interval if turned.pairs else None
+    quantities["forward_fraction"] = Quantity(forward, "", None, ends, turned.pairs, method=method)
+    window = f"hops of neighbours within {settings.concerted_ps:g} ps"
+    quantities["concerted_pairs"] = Quantity(
+        together.same,
+        "",
+        method=f"{window}, in one direction; {together.opposite} in opposite ones",
+    )
+    how = f"{window}, ions hopping at random; chance of what was seen or more {together.chance:.2g}"
+    quantities["concerted_by_chance"] = Quantity(together.expected, "", method=how)
+    value, interval = (together.ratio[0], together.ratio[1:]) if together.ratio else (None, None)
+    quantities["concerted_ratio"] = Quantity(
+        value, "", None, interval, together.same, method=f"{window} over chance; Poisson (Garwood)"
+    )
+    survival_ps, survival = waited.survival()
+    arrays = {
+        "wait_ps": waited.complete,
+        "wait_cut_ps": waited.cut,
+        "survival_ps": survival_ps,
+        "survival": survival,
+        "neighbour_delay_ps": together.delay_ps,
+        "neighbour_same": together.is_same,
+        "concerted_ps": np.array(settings.concerted_ps),
+        "run_ps": np.array(float(time_ps[-1] - time_ps[0])),
+        "hops_by_ion": np.bincount(found.ion, minlength=n_ion),
+    }
+    return quantities, arrays
+
+
+def _residence(n: int, ion_ps: float) -> Quantity:
+    """Mean time of an ion in a site; with no hop only how long it is at least."""
+    low, high = garwood(n, CONFIDENCE)
+    if n == 0:
+        shortest = ion_ps / garwood(0, 2 * CONFIDENCE - 1)[1]
+        return Quantity(shortest, "ps", n=0, method="no hop; Poisson (Garwood)", kind="lower_bound")
+    ends = (ion_ps / high, ion_ps / low)
+    return Quantity(ion_ps / n, "ps", None, ends, n, method="ion time / hops; Poisson (Garwood)")
+
+
+def framework_numbers(
+    trajectory: Trajectory,
+    positions: Array,
+    sites: Sites,
+    system: SystemSettings,
+    settings: DiffusionSettings,
+) -> Found:
+    """Bonds, edges and coordination of the polyhedra, edges of the rings, vibration and drift."""
+    stream = trajectory.all
+    scaled, dt_ps = stream.scaled[:], float(stream.time_ps[1] - stream.time_ps[0])
+    quantities, arrays = _ring_edges(stream.cells, scaled, sites)
+    if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
+        stay = max(MIN_STAY_FRAMES, int(np.ceil(settings.residence_ps / dt_ps)))
+        more, shown = _polyhedra(stream.cells, scaled, polyhedra, sites.mobile, stay, dt_ps)
+        quantities, arrays = quantities | more, arrays | shown
+    for species in system.species:
+        atoms = np.flatnonzero(sites.species == species.name)
+        if species.role == "mobile" or len(atoms) == 0:
+            continue
+        mine = positions[:, atoms]
+        quantities[f"vibration_{species.name}"] = vibration(mine)
+        quantities[f"D_{species.name}"] = late_slope(
+            mine, dt_ps, max_lag_fraction=settings.max_lag_fraction
+        )
+    return quantities, arrays
+
+
+def _ring_edges(cells: Array, scaled: Array, sites: Sites) -> Found:
+    """Every edge of filled and empty rings, and its thermal spread."""
+    name = sites.ring_name
+    length = lengths(cells, scaled, sites.pairs[name], sites.vectors[name])
+    filled = filled_rings(cells, scaled, sites)
+    each = length.reshape(*filled.shape, -1)
+    arrays = {f"{name}_filled": each[filled].ravel(), f"{name}_empty": each[~filled].ravel()}
+    return {f"{key}_spread": _spread(v) for key, v in arrays.items() if v.size}, arrays
+
+
+def _polyhedra(
+    cells: Array, scaled: Array, found: Polyhedra, mobile: Index, stay: int, dt_ps: float
+) -> Found:
+    bond = lengths(cells, scaled, found.bonds, found.bond_vectors)
+    edge = lengths(cells, scaled, found.edges, found.edge_vectors)
+    names = (f"{found.name}_{found.ligand_name}", f"{found.ligand_name}_{found.ligand_name}_edge")
+    arrays: Arrays = {}
+    quantities = {}
+    for name, values in zip(names, (bond, edge), strict=True):
+        arrays[name] = values.ravel()
+        quantities[name] = Quantity(
+            float(values.mean()), "A", n=values.shape[1], method="mean over pairs and frames"
+        )
+        quantities[f"{name}_spread"] = _spread(values)
+    seen = exchange(cells, scaled, found, mobile, stay)
+    arrays["coordination_kept"] = seen.intact
+    quantities["coordination_kept"] = Quantity(
+        float(seen.intact.mean()),
+        "",
+        n=len(found.centres),
+        method=f"part of {found.name} with as many ligands within {found.within_A:g} A as at the "
+        f"start, mean over frames; lowest {seen.intact.min():.4f}",
+    )
+    ion_ns = len(mobile) * (len(cells) - 1) * dt_ps / 1000
+    n = len(seen.captured)
+    how = f"{n} ions bound to {found.name} for {stay * dt_ps:g} ps or more, "
+    how += f"{len(seen.released)} {found.ligand_name} away from theirs; Poisson (Garwood)"
+    low, high = (v / ion_ns for v in garwood(n, CONFIDENCE))
+    upper = garwood(0, 2 * CONFIDENCE - 1)[1] / ion_ns
+    quantities["exchange_rate"] = (
+        Quantity(n / ion_ns, "1/ns", None, (low, high), n, method=how)
+        if n
+        else Quantity(upper, "1/ns", None, (0.0, upper), 0, method=how, kind="upper_bound")
+    )
+    return quantities, arrays
+
+
+def _spread(values: Array) -> Quantity:
+    return Quantity(
+        float(values.std()), "A", n=values.size, method="standard deviation over pairs and frames"
+    )
+
+
+def sentence(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> str:
+    """The paragraph a person reads first."""
+    n = int(quantities["n_hops"].value or 0)
+    parts = [f"{n} {'hop' if n == 1 else 'hops'} of {state['n_ions']} ions."]
+    forward, ratio = quantities["forward_fraction"], quantities["concerted_ratio"]
+    if forward.value is not None and forward.ci95:
+        low, high = forward.ci95
+        verdict = "ions turn back" if high < 0.5 else "ions go on" if low > 0.5 else "either way"
+        share = f"{100 * forward.value:.0f} % forward, 95 %: {100 * low:.0f} to {100 * high:.0f}"
+        parts.append(f"After a hop: {verdict} ({share}; {forward.n} pairs).")
+    if ratio.value is not None and ratio.ci95:
+        low, high = ratio.ci95
+        verdict = "move together" if low > 1 else "avoid it" if high < 1 else "as by chance"
+        times = f"{ratio.value:.2g} times chance, 95 %: {low:.2g} to {high:.2g}"
+        parts.append(f"Neighbours: {verdict} ({times}).")
+    kept, rate = quantities.get("coordination_kept"), quantities.get("exchange_rate")
+    if kept and kept.value is not None and rate:
+        swapped = "no exchange with ligands" if rate.n == 0 else f"{rate.n} ions exchanged"
+        parts.append(f"Coordination kept by {100 * kept.value:.2f} %, {swapped}.")
+    return " ".join(parts)
+
+
+def longest_path(positions: Array, others: Array, cell: Array, axis: int) -> tuple[int, int]:
+    """The ion that moves furthest along the axis, and the atom beside its channel.
+
+    Parameters
+    ----------
+    positions : (n_frame, n_ion, 3) A       ions
+    others : (n_atom, 3) A                  where atoms of another species are
+    """
+    ion = int(np.ptp(positions[:, :, axis], axis=0).argmax())
+    inverse = np.linalg.inv(cell)
+    apart = wrapped((others - positions[0, ion]) @ inverse)
+    apart[:, axis] = 0.0
+    return ion, int(np.linalg.norm(apart @ cell, axis=1).argmin())
