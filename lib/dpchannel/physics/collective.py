@@ -42,9 +42,8 @@ def analyse_collective(
     summed = np.stack([along[:, c].sum(axis=1) / np.sqrt(len(c)) for c in columns], axis=1)
     n_lag = lag_count(len(along), settings.max_lag_fraction)
     lag_ps = lag_times(time_ps, n_lag)
-    by_channel = group_msd(summed[:, :, None], np.arange(len(columns))[:, None], n_lag=n_lag)[
-        :, :, 0
-    ]
+    each = [np.array([k]) for k in range(len(columns))]
+    by_channel = group_msd(summed[:, :, None], each, n_lag=n_lag)[:, :, 0]
     n_ion = sum(len(c) for c in columns)
     share = np.array([len(c) for c in columns]) * len(columns) / n_ion
     mean = by_channel @ share / len(columns)
