@@ -1,0 +1,101 @@
+"""bin/mechanism.py and its figures on a crystal that shakes and whose ions hop at a rate."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import synthetic
+from dpchannel.md.h5md import write_h5md
+from dpchannel.results import Result, sha256
+
+STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".html": b"<!doctype html>"}
+RATE, SHAKE = 0.1, 0.08  # hops per ps, A
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, run_bin):
+    """Two channels of four ions for 40 ps, about 32 hops, analysed both ways by the scripts."""
+    found = tmp_path_factory.mktemp("mechanism")
+    trajectory = synthetic.trajectory(
+        repeat=(1, 1, 4), produce_ps=40.0, hop_rate_per_ps=RATE, shake_A=SHAKE, seed=5
+    )
+    write_h5md(found / "traj.h5", trajectory)
+    for script, name in (("diffusion.py", "result.json"), ("mechanism.py", "mechanism.json")):
+        done = run_bin(script, "--traj", found / "traj.h5", "--out", found / name)
+        assert done.returncode == 0, done.stderr
+    return found
+
+
+def test_sites_that_follow_the_rings_see_the_hops_that_a_rigid_lattice_sees(folder):
+    moving = Result.read(folder / "mechanism.json").quantities
+    rigid = Result.read(folder / "result.json").quantities
+    assert moving["n_hops"].value == pytest.approx(rigid["n_hops"].value, abs=1)
+    expected = RATE * 8 * 40
+    assert abs(moving["n_hops"].value - expected) < 4 * np.sqrt(expected)
+
+
+def test_random_walkers_have_no_memory_and_no_company(folder):
+    found = Result.read(folder / "mechanism.json").quantities
+    assert found["residence_time"].ci95[0] < 1 / RATE < found["residence_time"].ci95[1]
+    assert found["forward_fraction"].ci95[0] < 0.5 < found["forward_fraction"].ci95[1]
+    assert found["concerted_ratio"].ci95[0] < 1 < found["concerted_ratio"].ci95[1]
+
+
+def test_the_framework_is_that_of_the_crystal_and_its_shaking(folder):
+    found = Result.read(folder / "mechanism.json").quantities
+    assert_allclose(found["P_O1"].value, 1.565, atol=0.02)
+    assert_allclose(found["O1_O1_edge"].value, 2.55, atol=0.03)
+    # two atoms shake independently: 0.08 A times sqrt(2) along their line, besides the edges' own
+    # differences in the crystal
+    assert_allclose(found["P_O1_spread"].value, SHAKE * np.sqrt(2), rtol=0.1)
+    assert found["coordination_kept"].value == 1.0
+    assert found["exchange_rate"].kind == "upper_bound" and found["exchange_rate"].n == 0
+    for name in ("O1", "P", "Pb1", "Pb2"):
+        assert_allclose(found[f"vibration_{name}"].value, SHAKE * np.sqrt(3), rtol=0.1)
+        assert found[f"D_{name}"].kind == "upper_bound"
+
+
+def test_two_channels_bound_collective_diffusion_and_have_no_haven_ratio(folder):
+    result = Result.read(folder / "mechanism.json")
+    assert result.quantities["D_c_collective"].kind == "upper_bound"
+    assert result.quantities["haven_ratio"].value is None
+    assert "hops of 8 ions. After a hop: either way" in result.summary
+    digests = {name.rsplit("/", 1)[-1]: digest for name, digest in result.files.items()}
+    assert digests == {name: sha256(folder / name) for name in ("mechanism.npz", "traj.h5")}
+
+
+def test_densities_hold_every_ion_and_ligand(folder):
+    with np.load(folder / "mechanism.npz") as arrays:
+        volume = np.linalg.det(arrays["cell_A"])
+        assert_allclose(arrays["density_top_mobile"].mean() * volume, 8, rtol=1e-5)
+        assert_allclose(arrays["density_top_other"].mean() * volume, 8 * 24, rtol=1e-5)
+
+
+def test_figures_and_a_page_that_needs_no_network(folder, run_bin):
+    for script, source, names in (
+        ("plot_mechanism.py", ["mechanism.json"], ("mechanism.png", "mechanism.pdf")),
+        ("plot_density.py", ["mechanism.json"], ("density.png", "density.pdf", "density.html")),
+        ("plot_pressures.py", ["result.json", "result.json"], ("panels.png", "panels.pdf")),
+    ):
+        out = [word for name in names for word in ("--out", folder / name)]
+        done = run_bin(script, *(folder / name for name in source), *out)
+        assert done.returncode == 0, done.stderr
+        for name in names:
+            path = folder / name
+            assert path.read_bytes().startswith(STARTS[path.suffix])
+    page = (folder / "density.html").read_text()
+    assert 'src="http' not in page and "O2" in page
+
+
+def test_no_hop_is_said_and_drawn(tmp_path, run_bin):
+    write_h5md(tmp_path / "traj.h5", synthetic.trajectory(produce_ps=10.0))
+    out = tmp_path / "mechanism.json"
+    done = run_bin("mechanism.py", "--traj", tmp_path / "traj.h5", "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = Result.read(out).quantities
+    assert found["residence_time"].kind == "lower_bound"
+    # no hop in 4 ions x 10 ps: 3.0 counts at most
+    assert_allclose(found["residence_time"].value, 40.0 / -np.log(0.05), rtol=1e-6)
+    assert found["forward_fraction"].value is None and found["concerted_ratio"].value is None
+    drawn = run_bin("plot_mechanism.py", out, "--out", tmp_path / "mechanism.png")
+    assert drawn.returncode == 0, drawn.stderr
