@@ -155,3 +155,27 @@ def test_too_few_frames_are_refused():
 def test_hops_the_paper_would_give():
     """D = 7.3e-6 cm2/s with hops of 3.74 A is 10.4 hops per ion ns; 4.4 leave 1.2 % for none."""
     assert_allclose(expected_hops(7.3e-6, 3.74, 1.0), 10.44, rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_channel", [4, 8, 16, 64])
+@pytest.mark.parametrize("hops_per_run", [0.5, 10, 100])
+def test_what_is_said_of_D_covers_it_in_200_runs(n_channel, hops_per_run):
+    """Interval of an estimate, limit of a bound: 95 %, four errors of 200 runs (6 %) below at most.
+
+    Few hops and many, few channels and many: below 30 hops or 16 channels there is no estimate.
+    """
+    n_frame, n_ion = 200, 4
+    rate = hops_per_run / (n_channel * n_ion * n_frame * DT)
+    true = rate * D_A**2 / 2 * 1e-4
+    held, estimates = [], 0
+    for run in range(200):
+        q = analyse(1000 + run, n_channel, rate, n_frame=n_frame, n_ion=n_ion).quantities["D_c"]
+        low, high = q.ci95
+        held.append(low <= true <= high)
+        estimates += q.kind == "estimate"
+    assert np.mean(held) > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 200)
+    if hops_per_run < 30 or n_channel < SETTINGS.min_channels:
+        assert estimates < 10  # 30 hops where 10 are expected: less than one in a million
+    else:
+        assert estimates > 100
