@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from dpchannel.errors import InputError
 from dpchannel.physics import msd as module
 from dpchannel.physics.msd import (
-    class_msd,
+    ClassMSD,
     group_msd,
     lag_times,
     local_exponent,
@@ -61,8 +61,11 @@ def test_group_msd_averages_over_each_group():
 def test_class_msd_splits_channel_axis_and_plane():
     x = walk(3, (200, 20, 3)) * np.array([1.0, 2.0, 3.0])
     time = np.arange(200) * 0.5
-    classes = {"A": np.arange(12), "B": np.arange(12, 20)}
-    found = class_msd(x, time, classes, 2, max_lag_fraction=0.5)
+    names = np.array(["A"] * 12 + ["B"] * 8)
+    average = ClassMSD(time, names, ["A", "B"], 2, max_lag_fraction=0.5)
+    for k in range(0, 20, 7):  # in whatever blocks they come
+        average.add(slice(k, k + 7), x[:, k : k + 7])
+    found = average.arrays()
     atoms = msd_per_atom(x)[:100, 12:]
     ab = atoms[:, :, 0] + atoms[:, :, 1]
     assert_allclose(found["msd_c_B"], atoms[:, :, 2].mean(axis=1), rtol=1e-10)
@@ -73,9 +76,8 @@ def test_class_msd_splits_channel_axis_and_plane():
 
 
 def test_empty_class_and_uneven_times_are_refused():
-    x = walk(4, (20, 2, 3))
-    with pytest.raises(InputError, match="no atoms"):
-        class_msd(x, np.arange(20.0), {"A": np.array([], int)}, 2, max_lag_fraction=0.5)
+    with pytest.raises(InputError, match="'A' has no atoms"):
+        ClassMSD(np.arange(20.0), np.array(["B"]), ["A"], 2, max_lag_fraction=0.5)
     with pytest.raises(InputError, match=r"frame 7"):
         lag_times(np.r_[np.arange(7.0), np.arange(8.0, 15.0)], 5)
 

@@ -1,5 +1,7 @@
 """Reader of LAMMPS' native binary dumps (`dump custom` to a file ending in .bin), frame by frame.
 
+`frames` reads everything; `heads` only where each frame lies, so that `values` can read it later.
+
 Source: the layout that LAMMPS itself reads back (src/reader_native_bin.cpp): marker and magic
 string, endian flag, revision, step, box, unit style, time, column names, then one block of doubles
 from every writing rank.
@@ -25,6 +27,20 @@ _BOX_KINDS = {0: 6, 1: 9}  # orthogonal, restricted triclinic: doubles of the bo
 
 
 @dataclass(frozen=True)
+class Head:
+    """Where one snapshot lies: `cell` (3, 3) A, rows are a, b, c.
+
+    `blocks` are (offset of the first double, number of doubles), one of each writing rank.
+    """
+
+    step: int
+    cell: Array
+    columns: tuple[str, ...]
+    n_atom: int
+    blocks: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Frame:
     """One snapshot: `cell` (3, 3) A, rows are a, b, c; `values` (n_atom, n_column)."""
 
@@ -45,22 +61,48 @@ def frames(path: Path) -> Iterator[Frame]:
     ------
     TrajectoryError     cannot be opened, not such a file, or ends inside a frame
     """
+    for stream, head in _heads(path):
+        yield Frame(head.step, head.cell, head.columns, values(stream, head))
+
+
+def heads(path: Path) -> Iterator[Head]:
+    """Where every snapshot lies, without reading its atoms; raises as `frames` does."""
+    for _, head in _heads(path):
+        yield head
+
+
+def values(stream: BinaryIO, head: Head) -> Array:
+    """Columns (n_atom, n_column) of one snapshot of an open file; where reading goes on is kept."""
+    here = stream.tell()
+    blocks = []
+    for offset, n_value in head.blocks:
+        stream.seek(offset)
+        blocks.append(np.frombuffer(stream.read(8 * n_value), "<f8"))
+    stream.seek(here)
+    joined = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return joined.reshape(head.n_atom, len(head.columns))
+
+
+def _heads(path: Path) -> Iterator[tuple[BinaryIO, Head]]:
     if not path.is_file():
         raise TrajectoryError(f"{path}: no such file.")
+    size = path.stat().st_size
     with open(path, "rb") as stream:
         number = 0
         while marker := stream.read(8):
             try:
-                yield _frame(path, stream, marker)
+                head = _head(path, stream, marker, size)
             except _CutShortError:
                 raise TrajectoryError(
-                    f"{path}: frame {number} is cut short (file of {path.stat().st_size} bytes). "
+                    f"{path}: frame {number} is cut short (file of {size} bytes). "
                     "The run was stopped while writing: start it again, it continues."
                 ) from None
+            yield stream, head
             number += 1
 
 
-def _frame(path: Path, stream: BinaryIO, marker: bytes) -> Frame:
+def _head(path: Path, stream: BinaryIO, marker: bytes, size: int) -> Head:
+    """Read the head of a frame, and pass over its atoms."""
     if len(marker) < 8:
         raise _CutShortError
     if marker != struct.pack("<q", -len(_MAGIC)) or _take(stream, len(_MAGIC)) != _MAGIC:
@@ -84,13 +126,15 @@ def _frame(path: Path, stream: BinaryIO, marker: bytes) -> Frame:
     blocks = []
     for _ in range(n_rank):
         (n_value,) = _numbers(stream, "<i")
-        blocks.append(np.frombuffer(_take(stream, 8 * n_value), "<f8"))
-    values = np.concatenate(blocks)
-    if values.size != n_atom * n_column:
+        blocks.append((stream.tell(), n_value))
+        if stream.tell() + 8 * n_value > size:
+            raise _CutShortError
+        stream.seek(8 * n_value, 1)
+    if (n_all := sum(n for _, n in blocks)) != n_atom * n_column:
         raise TrajectoryError(
-            f"{path}: step {step} holds {values.size} numbers in place of {n_atom} x {n_column}."
+            f"{path}: step {step} holds {n_all} numbers in place of {n_atom} x {n_column}."
         )
-    return Frame(int(step), _cell(box), columns, values.reshape(int(n_atom), n_column))
+    return Head(int(step), _cell(box), columns, int(n_atom), tuple(blocks))
 
 
 def _cell(box: tuple[float, ...]) -> Array:

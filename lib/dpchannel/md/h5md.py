@@ -1,9 +1,10 @@
-"""A trajectory, in memory and as one H5MD file that is written and read back whole.
+"""A trajectory, and one H5MD file of it, written in one step and read where it is asked for.
 
 Groups: `particles/mobile` (mobile ions, often) and `particles/all` (every atom, sparsely), each
 with position (float32, Cartesian, unwrapped: for viewers), scaled (float64, unwrapped: for the
 analysis), box edges, step and time; `observables/framework_centre`, `observables/thermo` and
-`observables/equilibration`; `dpchannel` with the start structure and meta as text.
+`observables/equilibration`; `dpchannel` with the start structure and meta as text. Coordinates
+pass through memory in blocks. They are not compressed: thermal noise does not shrink.
 Source: H5MD 1.1, https://www.nongnu.org/h5md/h5md.html.
 """
 
@@ -20,6 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dpchannel.errors import TrajectoryError
+from dpchannel.md.ondisk import Scaled, frame_blocks, in_h5
 from dpchannel.results import replacing
 
 Array = NDArray[np.float64]
@@ -34,14 +36,14 @@ class Stream:
 
     step : (n,)                     MD step
     time_ps : (n,) ps               since the start of production
-    scaled : (n, n_atom, 3)         unwrapped scaled coordinates
+    scaled : (n, n_atom, 3)         unwrapped scaled coordinates, in memory or on disk
     cells : (n, 3, 3) A             rows are the cell vectors
     index : (n_atom,)               0-based atom index in the start structure
     """
 
     step: Index
     time_ps: Array
-    scaled: Array
+    scaled: Scaled
     cells: Array
     index: Index
 
@@ -102,7 +104,7 @@ def write_h5md(path: Path, trajectory: Trajectory) -> None:
 
 
 def read_h5md(path: Path) -> Trajectory:
-    """Read a trajectory written by `write_h5md`.
+    """Read a trajectory written by `write_h5md`; coordinates stay in it until they are asked for.
 
     Raises
     ------
@@ -116,8 +118,8 @@ def read_h5md(path: Path) -> Trajectory:
             if own.attrs["schema"] != SCHEMA:
                 raise KeyError(f"schema {own.attrs['schema']!r}")
             return Trajectory(
-                mobile=_read_stream(file["particles/mobile"]),
-                all=_read_stream(file["particles/all"]),
+                mobile=_read_stream(path, file, "particles/mobile"),
+                all=_read_stream(path, file, "particles/all"),
                 centre=file["observables/framework_centre/value"][:],
                 thermo=_read_columns(file["observables/thermo"]),
                 equilibration=_read_columns(file["observables/equilibration"]),
@@ -137,29 +139,40 @@ def _write_stream(group: h5py.Group, stream: Stream, symbols: NDArray[np.str_]) 
     box.attrs["dimension"] = 3
     box.attrs["boundary"] = np.array([b"periodic"] * 3)
     _write_element(box, "edges", stream, stream.cells, "Angstrom")
-    cartesian = np.einsum("tax,txy->tay", stream.scaled, stream.cells).astype(np.float32)
-    _write_element(group, "position", stream, cartesian, "Angstrom")
-    _write_element(group, "scaled", stream, stream.scaled, "")
+    shape = stream.scaled.shape
+    position = _write_element(group, "position", stream, (shape, np.float32), "Angstrom")
+    scaled = _write_element(group, "scaled", stream, (shape, np.float64), "")
+    for part in frame_blocks(shape):
+        block = np.asarray(stream.scaled[part])
+        scaled[part] = block
+        position[part] = block @ stream.cells[part]
     group.create_dataset("id", data=stream.index)
     group.create_dataset("species", data=symbols.astype("S2"))
 
 
-def _write_element(parent: h5py.Group, name: str, stream: Stream, value: Any, unit: str) -> None:
-    """One H5MD time series: step, time, value."""
+def _write_element(
+    parent: h5py.Group, name: str, stream: Stream, value: Any, unit: str
+) -> h5py.Dataset:
+    """One H5MD time series: step, time, value; the latter an array, or (shape, dtype) to fill."""
     group = parent.create_group(name)
     group.create_dataset("step", data=stream.step)
     group.create_dataset("time", data=stream.time_ps).attrs["unit"] = "ps"
-    data = group.create_dataset("value", data=value, compression="gzip", shuffle=True)
+    if isinstance(value, tuple):
+        data = group.create_dataset("value", *value)
+    else:
+        data = group.create_dataset("value", data=value, compression="gzip", shuffle=True)
     if unit:
         data.attrs["unit"] = unit
+    return data
 
 
-def _read_stream(group: h5py.Group) -> Stream:
+def _read_stream(path: Path, file: h5py.File, name: str) -> Stream:
+    group = file[name]
     scaled = group["scaled"]
     return Stream(
         step=scaled["step"][:],
         time_ps=scaled["time"][:],
-        scaled=scaled["value"][:],
+        scaled=in_h5(path, f"{name}/scaled/value"),
         cells=group["box/edges/value"][:],
         index=group["id"][:],
     )

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.errors import TrajectoryError
-from dpchannel.md.dump import Frame, frames
+from dpchannel.md.dump import Head, heads
 from dpchannel.md.h5md import Array, Stream
+from dpchannel.md.ondisk import in_dumps
 from dpchannel.md.plan import Plan
 
 # name in LAMMPS -> name and factor here (LAMMPS' metal units: bar, eV, A, K)
@@ -66,30 +67,48 @@ def read_stream(
 ) -> Stream:
     """Frames of `kind` ("mobile" or "all") at exactly `steps`, of exactly the atoms `index`.
 
+    Their coordinates stay in the files until they are asked for.
+
     Raises
     ------
-    TrajectoryError     a frame is missing, repeated, damaged, or of other atoms
+    TrajectoryError     a frame is missing, repeated or cut; when read, damaged or of other atoms
     """
-    scaled = np.empty((len(steps), len(index), 3))
-    cells = np.empty((len(steps), 3, 3))
-    n = 0
-    for path, frame in _merged_frames(folder, kind):
-        if frame.step < plan.equilibrate:
+    places: list[tuple[Path, Head]] = []
+    for path, head in _merged_heads(folder, kind):
+        if head.step < plan.equilibrate:
             continue
-        if n == len(steps) or frame.step != steps[n]:
+        n = len(places)
+        if n == len(steps) or head.step != steps[n]:
             wanted = f"step {steps[n]}" if n < len(steps) else "the end"
             raise TrajectoryError(
-                f"{path}: frame of step {frame.step} where {wanted} belongs. "
+                f"{path}: frame of step {head.step} where {wanted} belongs. "
                 f"Remove {folder} and start the run again."
             )
-        scaled[n], cells[n] = _coordinates(path, frame, index), frame.cell
-        n += 1
-    if n < len(steps):
+        if head.columns != _DUMP_COLUMNS:
+            raise TrajectoryError(f"{path}: columns {head.columns} in place of {_DUMP_COLUMNS}.")
+        if head.n_atom != len(index):
+            raise _other_atoms(path, head.step)
+        places.append((path, head))
+    if (n := len(places)) < len(steps):
         raise TrajectoryError(
             f"{folder}/{kind}.*.bin: {n} of {len(steps)} frames, step {steps[n]} is the first that "
-            "is missing. Remove {folder} and start the run again."
+            f"is missing. Remove {folder} and start the run again."
         )
+    cells = np.array([head.cell for _, head in places])
+
+    def coordinates(path: Path, step: int, values: Array) -> Array:
+        if not np.array_equal(values[:, 0], index + 1):
+            raise _other_atoms(path, step)
+        if not np.isfinite(values).all():
+            raise TrajectoryError(f"{path}: step {step} holds a coordinate that is not a number.")
+        return values[:, 1:]
+
+    scaled = in_dumps(places, len(index), coordinates)
     return Stream(steps, plan.time_ps(steps), scaled, cells, index)
+
+
+def _other_atoms(path: Path, step: int) -> TrajectoryError:
+    return TrajectoryError(f"{path}: step {step} holds other atoms than the run's start.")
 
 
 def read_samples(
@@ -142,27 +161,17 @@ def last_sample(path: Path) -> dict[str, float] | None:
     return None if row is None else dict(zip(("step", *COLUMNS, *_CENTRE), row, strict=True))
 
 
-def _merged_frames(folder: Path, kind: str) -> Iterator[tuple[Path, Frame]]:
+def _merged_heads(folder: Path, kind: str) -> Iterator[tuple[Path, Head]]:
     begins = starts(folder)
     for start, following in zip(begins, [*begins[1:], None], strict=True):
         path = folder / f"{kind}.{start}.bin"
         if not path.exists():  # stopped during equilibration
             continue
-        for frame in frames(path):
+        for head in heads(path):
             # The rest, torn at its end by a kill or not, was computed again by the next one.
-            if following is not None and frame.step >= following:
+            if following is not None and head.step >= following:
                 break
-            yield path, frame
-
-
-def _coordinates(path: Path, frame: Frame, index: NDArray[np.int64]) -> Array:
-    if frame.columns != _DUMP_COLUMNS:
-        raise TrajectoryError(f"{path}: columns {frame.columns} in place of {_DUMP_COLUMNS}.")
-    if not np.array_equal(frame.values[:, 0], index + 1):
-        raise TrajectoryError(f"{path}: step {frame.step} holds other atoms than the run's start.")
-    if not np.isfinite(frame.values).all():
-        raise TrajectoryError(f"{path}: step {frame.step} holds a coordinate that is not a number.")
-    return frame.values[:, 1:]
+            yield path, head
 
 
 def _rows(path: Path) -> Iterator[list[float]]:

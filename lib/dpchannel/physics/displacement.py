@@ -7,6 +7,7 @@ Source: von Buelow, Bullerjahn & Hummer, J. Chem. Phys. 153, 021101 (2020), on w
 unwrapping in a fluctuating box biases the long-time MSD.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +26,7 @@ MAX_TILT_JUMP = 0.25  # of the edge between two frames; a flip jumps by 1
 MAX_IMAGE_JUMP = 0.5  # of the cell between two frames; a lost image flag jumps by 1
 FRAMEWORK_FRACTION = 0.5  # of the nearest framework distance: further is not on its site
 MAX_CENTRE_A = 0.1
+BLOCK_FRAMES = 256  # transformed at once: a small part of what is kept
 
 
 def framework_centre(scaled: Array, masses: Array) -> Array:
@@ -41,12 +43,18 @@ def framework_centre(scaled: Array, masses: Array) -> Array:
     """
     if scaled.ndim != 3 or scaled.shape[1:] != (len(masses), 3):
         raise InputError(f"framework {scaled.shape} and {len(masses)} masses do not fit together.")
-    mean: Array = np.tensordot(np.asarray(scaled, float), masses / np.sum(masses), axes=(1, 0))
+    mean = mass_moment(scaled, masses) / np.sum(masses)
     mean -= mean[0].copy()
     return mean
 
 
-def lattice_frame(scaled: Array, centre: Array, cells: Array) -> Array:
+def mass_moment(scaled: Array, masses: Array) -> Array:
+    """Sum of mass times position (n_frame, 3) of atoms (n_frame, n_atom, 3), such as one block."""
+    moment: Array = np.tensordot(np.asarray(scaled, float), masses, axes=(1, 0))
+    return moment
+
+
+def lattice_frame(scaled: Array, centre: Array, cells: Array, *, out: Array | None = None) -> Array:
     """Positions relative to the framework, in the mean cell.
 
     Parameters
@@ -54,6 +62,7 @@ def lattice_frame(scaled: Array, centre: Array, cells: Array) -> Array:
     scaled : (n_frame, n_atom, 3)   unwrapped scaled coordinates
     centre : (n_frame, 3)           framework_centre of the same frames, scaled units
     cells : (n_frame, 3, 3) A       rows are the cell vectors; their mean is the frame
+    out : (n_frame, n_atom, 3)      where to put them, may be `scaled` itself; default a new array
 
     Returns
     -------
@@ -68,7 +77,11 @@ def lattice_frame(scaled: Array, centre: Array, cells: Array) -> Array:
             f"{len(scaled)} frames of positions, {len(centre)} framework centres and {len(cells)} "
             "cells: give one centre and one cell for every frame."
         )
-    positions: Array = (scaled - centre[:, None, :]) @ cells.mean(axis=0)
+    positions = np.empty(scaled.shape) if out is None else out
+    mean = cells.mean(axis=0)
+    for k in range(0, len(scaled), BLOCK_FRAMES):
+        part = slice(k, k + BLOCK_FRAMES)
+        positions[part] = (scaled[part] - centre[part, None, :]) @ mean
     return positions
 
 
@@ -150,8 +163,8 @@ def check_no_flips(cells: Array) -> Verdict:
     return True, f"no flip; largest tilt step {jumps.max(initial=0):.1e} of its edge"
 
 
-def check_images(scaled: Array) -> Verdict:
-    """Image flags are kept: no atom of scaled (n_frame, n_atom, 3) jumps half a cell."""
+def check_images(scaled: Iterable[Array]) -> Verdict:
+    """Image flags are kept: no atom jumps half a cell from one frame (n_atom, 3) to the next."""
     jumps = np.array([np.abs(after - before).max() for before, after in pairwise(scaled)])
     largest = float(jumps.max(initial=0))
     if largest > MAX_IMAGE_JUMP:
@@ -160,35 +173,50 @@ def check_images(scaled: Array) -> Verdict:
     return True, f"image flags kept; largest step {largest:.2f} of the cell"
 
 
-def check_framework(positions: Array, cell: Array) -> Verdict:
+def distance_from_sites(positions: Array) -> tuple[Array, Array]:
+    """Mean site of every atom, and how far off it the furthest one is in each frame.
+
+    Parameters
+    ----------
+    positions : (n_frame, n_atom, 3) A      in the lattice frame; all atoms, or a block of them
+
+    Returns
+    -------
+    (n_atom, 3) A, (n_frame,) A
+    """
+    sites = positions.mean(axis=0)
+    away = [np.linalg.norm(frame - sites, axis=1).max(initial=0.0) for frame in positions]
+    return sites, np.array(away)
+
+
+def check_framework(sites: Array, away: Array, cell: Array) -> Verdict:
     """Every framework atom stays on its mean site.
 
     Parameters
     ----------
-    positions : (n_frame, n_framework, 3) A     in the lattice frame
-    cell : (3, 3) A                             mean cell
+    sites : (n_framework, 3) A      mean sites
+    away : (n_frame,) A             largest distance from them in each frame
+    cell : (3, 3) A                 mean cell
 
     The limit is FRAMEWORK_FRACTION of the shortest distance between mean framework sites.
     """
-    sites = positions.mean(axis=0)
     limit = FRAMEWORK_FRACTION * _nearest_distance(sites, cell)
-    distance = np.array([np.linalg.norm(frame - sites, axis=1).max() for frame in positions])
-    largest = float(distance.max())
+    largest = float(away.max())
     text = f"largest distance of a framework atom from its mean site {largest:.2f} A"
     limit_text = f"limit {limit:.2f} A, half of the shortest framework distance"
     if largest > limit:
-        return False, f"{text} at frame {int(distance.argmax())} ({limit_text})"
+        return False, f"{text} at frame {int(away.argmax())} ({limit_text})"
     return True, f"{text} ({limit_text})"
 
 
-def require_framework(positions: Array, cell: Array, where: str = "trajectory") -> str:
+def require_framework(sites: Array, away: Array, cell: Array, where: str = "trajectory") -> str:
     """Text of check_framework.
 
     Raises
     ------
     NotConverged    a framework atom left its site, so there is no lattice frame
     """
-    ok, text = check_framework(positions, cell)
+    ok, text = check_framework(sites, away, cell)
     if not ok:
         raise NotConverged(
             f"{where}: {text}. The framework is not a crystal, so there is no lattice frame. "
@@ -197,9 +225,10 @@ def require_framework(positions: Array, cell: Array, where: str = "trajectory") 
     return text
 
 
-def check_centre_of_mass(scaled: Array, masses: Array, cells: Array) -> Verdict:
-    """The total centre of mass stays where it was (scaled (n_frame, n_atom, 3) of all atoms)."""
-    moved = np.linalg.norm(framework_centre(scaled, masses) @ cells.mean(axis=0), axis=1)
+def check_centre_of_mass(moment: Array, mass: float, cells: Array) -> Verdict:
+    """The total centre of mass stays where it was (mass_moment (n_frame, 3) of all atoms)."""
+    centre = (moment - moment[0]) / mass
+    moved = np.linalg.norm(centre @ cells.mean(axis=0), axis=1)
     text = f"the centre of mass moves {moved.max():.3f} A (limit {MAX_CENTRE_A} A)"
     return bool(moved.max() <= MAX_CENTRE_A), text
 

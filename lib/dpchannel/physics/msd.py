@@ -4,7 +4,7 @@ Source: Calandrini, Pellegrini, Calligari, Hinsen & Kneller, Coll. SFN 12, 201 (
 form; Frenkel & Smit, ch. 4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,44 +54,63 @@ def group_msd(
     return out
 
 
-def class_msd(
-    positions: Array,
-    time_ps: Array,
-    classes: Mapping[str, NDArray[np.integer]],
-    axis: int,
-    *,
-    max_lag_fraction: float,
-) -> dict[str, Array]:
+class ClassMSD:
     """MSD of classes of atoms, along the channel (`c`) and summed over the plane (`ab`).
+
+    Atoms come in blocks, each with all its frames, and are not kept.
 
     Parameters
     ----------
-    positions : (n_frame, n_atom, 3) A      in the lattice frame
-    time_ps : (n_frame,) ps                 evenly spaced
-    classes : name -> (n,) indices into the atoms
-    axis : 0, 1 or 2                        Cartesian axis of the channel
+    time_ps : (n_frame,) ps         evenly spaced
+    names : (n_atom,)               class of every atom
+    wanted : names                  classes to average; others are passed over
+    axis : 0, 1 or 2                Cartesian axis of the channel
 
-    Returns
-    -------
-    `lag_ps` (n_lag,), and for every name `msd_c_<name>`, `msd_ab_<name>` (n_lag,) A^2 with
-    `msd_c_<name>_stderr`, `msd_ab_<name>_stderr`: the scatter between atoms over sqrt(n).
+    Raises
+    ------
+    InputError      a wanted class has no atoms, or the times are not evenly spaced
     """
-    n_lag = lag_count(len(positions), max_lag_fraction)
-    out = {"lag_ps": lag_times(time_ps, n_lag)}
-    for name, atoms in classes.items():
-        if len(atoms) == 0:
-            raise InputError(f"class {name!r} has no atoms.")
-        total = np.zeros((2, 2, n_lag))  # (c, ab) x (sum, sum of squares)
-        for chunk in _chunks(positions, np.asarray(atoms), n_lag):
-            along = chunk[:, :, axis]
-            for k, values in enumerate((along, chunk.sum(axis=2) - along)):
-                total[k] += values.sum(axis=1), (values**2).sum(axis=1)
-        mean, square = total[:, 0] / len(atoms), total[:, 1] / len(atoms)
-        stderr = np.sqrt(np.maximum(square - mean**2, 0) / max(len(atoms) - 1, 1))
-        for k, direction in enumerate(("c", "ab")):
-            out[f"msd_{direction}_{name}"] = mean[k]
-            out[f"msd_{direction}_{name}_stderr"] = stderr[k]
-    return out
+
+    def __init__(
+        self,
+        time_ps: Array,
+        names: NDArray[np.str_],
+        wanted: Sequence[str],
+        axis: int,
+        *,
+        max_lag_fraction: float,
+    ) -> None:
+        self._names, self._axis = names, axis
+        self._n_lag = lag_count(len(time_ps), max_lag_fraction)
+        self._lag_ps = lag_times(time_ps, self._n_lag)
+        # (c, ab) x (sum, sum of squares)
+        self._total = {name: np.zeros((2, 2, self._n_lag)) for name in wanted}
+        if empty := [name for name in wanted if name not in names]:
+            raise InputError(f"class {empty[0]!r} has no atoms.")
+
+    def add(self, atoms: slice, positions: Array) -> None:
+        """Count the atoms of a slice; positions (n_frame, n, 3) A in the lattice frame."""
+        for name, total in self._total.items():
+            members = np.flatnonzero(self._names[atoms] == name)
+            for chunk in _chunks(positions, members, self._n_lag):
+                along = chunk[:, :, self._axis]
+                for k, values in enumerate((along, chunk.sum(axis=2) - along)):
+                    total[k] += values.sum(axis=1), (values**2).sum(axis=1)
+
+    def arrays(self) -> dict[str, Array]:
+        """`lag_ps` (n_lag,), and of each class `msd_c_<name>` and `msd_ab_<name>` (n_lag,) A^2.
+
+        Beside each its `_stderr`: the scatter between atoms over sqrt(n).
+        """
+        out = {"lag_ps": self._lag_ps}
+        for name, total in self._total.items():
+            n = int((self._names == name).sum())
+            mean, square = total[:, 0] / n, total[:, 1] / n
+            stderr = np.sqrt(np.maximum(square - mean**2, 0) / max(n - 1, 1))
+            for k, direction in enumerate(("c", "ab")):
+                out[f"msd_{direction}_{name}"] = mean[k]
+                out[f"msd_{direction}_{name}_stderr"] = stderr[k]
+        return out
 
 
 def lag_count(n_frame: int, max_lag_fraction: float) -> int:

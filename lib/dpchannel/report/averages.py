@@ -11,7 +11,7 @@ from dpchannel.md.h5md import Trajectory
 from dpchannel.physics.blocks import mean_and_error
 from dpchannel.results import Check, Quantity
 from dpchannel.structures.classify import Sites
-from dpchannel.structures.measure import edges, lattice
+from dpchannel.structures.measure import edges, lattices
 
 Array = NDArray[np.float64]
 
@@ -25,12 +25,8 @@ N_STDERR = 3.0
 
 def lattice_series(trajectory: Trajectory, sites: Sites) -> dict[str, Array]:
     """a, b, c (A) per cell of one formula unit and V (A^3) of it: (n_frame,) each."""
-    atoms = trajectory.atoms.copy()
     cells = trajectory.mobile.cells
-    lengths = np.empty((len(cells), 3))
-    for k, cell in enumerate(cells):
-        atoms.set_cell(cell)
-        lengths[k] = lattice(atoms, sites)
+    lengths = lattices(cells, trajectory.atoms, sites)
     volume = np.abs(np.linalg.det(cells)) / sites.n_formula
     return {"a": lengths[:, 0], "b": lengths[:, 1], "c": lengths[:, 2], "V": volume}
 

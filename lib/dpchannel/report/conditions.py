@@ -1,10 +1,13 @@
 """What must hold before displacements in a crystal under NPT mean anything."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError, TrajectoryError
 from dpchannel.md.h5md import Trajectory
+from dpchannel.md.ondisk import atom_blocks, frame_blocks
 from dpchannel.physics import displacement
 from dpchannel.results import Check
 from dpchannel.settings import SystemSettings
@@ -17,7 +20,7 @@ MAX_CENTRE_MISMATCH_A = 1e-3
 
 
 def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -> None:
-    """The right system, finite numbers, evenly spaced frames.
+    """The right system, finite numbers, evenly spaced frames; of all atoms as they are read.
 
     Raises
     ------
@@ -31,18 +34,20 @@ def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -
         )
     for name, stream in (("mobile", trajectory.mobile), ("all", trajectory.all)):
         displacement.require_even_steps(stream.step, f"{where}, {name} atoms")
-        for what, values in (("positions", stream.scaled), ("cells", stream.cells)):
-            _require_finite(values, f"{where}, {name} atoms, {what}")
+        _require_finite(stream.cells, f"{where}, {name} atoms, cells")
+    mobile = trajectory.mobile.scaled
+    for part in frame_blocks(mobile.shape):
+        _require_finite(mobile[part], f"{where}, mobile atoms, positions", part.start)
     _require_finite(trajectory.centre, f"{where}, framework centre")
     for column, values in trajectory.thermo.items():
         _require_finite(values, f"{where}, {column}")
 
 
-def _require_finite(values: Array, what: str) -> None:
+def _require_finite(values: Array, what: str, first: int = 0) -> None:
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if bad.any():
         raise TrajectoryError(
-            f"{what}: frame {int(bad.argmax())} holds a number that is not finite. "
+            f"{what}: frame {first + int(bad.argmax())} holds a number that is not finite. "
             "The run blew up or the file is damaged: remove it and run bin/md.py again."
         )
 
@@ -59,47 +64,81 @@ def mobile_columns(sites: Sites, index: Index, where: str) -> list[Index]:
 
 
 def whole_crystal(trajectory: Trajectory, sites: Sites, where: str) -> tuple[Array, list[Check]]:
-    """All atoms in the lattice frame, and the conditions under which such a frame exists.
+    """All atoms in the lattice frame (n_frame, n_atom, 3) A, and what through_crystal checks."""
+    positions = np.empty(trajectory.all.scaled.shape)
+
+    def keep(atoms: slice, block: Array) -> None:
+        positions[:, atoms] = block
+
+    return positions, through_crystal(trajectory, sites, where, keep)
+
+
+def through_crystal(
+    trajectory: Trajectory, sites: Sites, where: str, take: Callable[[slice, Array], None]
+) -> list[Check]:
+    """Pass once through the frames of all atoms, block of atoms by block.
+
+    Parameters
+    ----------
+    take : (atoms, positions) -> None       receives each block (n_frame, n, 3) A in the lattice
+                                            frame, whose centre is the one that MD wrote
 
     Returns
     -------
-    (n_frame, n_atom, 3) A, checks
+    checks                                  the conditions under which such a frame exists
 
     Raises
     ------
     NotConverged        a framework atom left its site, so there is no lattice frame
+    TrajectoryError     a number is not finite, or a frame has no framework centre
     """
-    stream, framework = trajectory.all, sites.roles["framework"]
-    masses = trajectory.atoms.get_masses()
-    centre = displacement.framework_centre(stream.scaled[:, framework], masses[framework])
-    positions = displacement.lattice_frame(stream.scaled, centre, stream.cells)
-    mean_cell = stream.cells.mean(axis=0)
-    on_site = displacement.require_framework(positions[:, framework], mean_cell, where)
+    stream, framework = trajectory.all, np.zeros(len(trajectory.atoms), bool)
+    framework[sites.roles["framework"]] = True
+    masses, mean_cell = trajectory.atoms.get_masses(), stream.cells.mean(axis=0)
+    centre = _centre_of_md(trajectory, where)
+    moment, own_moment = np.zeros((2, len(stream.step), 3))
+    mean_sites, away = [], np.zeros(len(stream.step))
+    for atoms in atom_blocks(stream.scaled.shape):
+        scaled, inside = stream.scaled[:, atoms], framework[atoms]
+        _require_finite(scaled, f"{where}, all atoms, positions")
+        moment += displacement.mass_moment(scaled, masses[atoms])
+        own_moment += displacement.mass_moment(scaled[:, inside], masses[atoms][inside])
+        positions = displacement.lattice_frame(scaled, centre, stream.cells)
+        found, distance = displacement.distance_from_sites(positions[:, inside])
+        mean_sites.append(found)
+        away = np.maximum(away, distance)
+        take(atoms, positions)
+    on_site = displacement.require_framework(np.concatenate(mean_sites), away, mean_cell, where)
+    own_centre = (own_moment - own_moment[0]) / masses[framework].sum()
     cells = trajectory.mobile.cells
     verdicts = {
         "stationary_cell": displacement.check_stationary(cells),
         "no_flips": displacement.check_no_flips(cells),
         "image_flags": displacement.check_images(trajectory.mobile.scaled),
         "framework_on_site": (True, on_site),
-        "centre_of_mass": displacement.check_centre_of_mass(stream.scaled, masses, stream.cells),
+        "centre_of_mass": displacement.check_centre_of_mass(moment, masses.sum(), stream.cells),
         "channel_axis": displacement.check_channel_axis(mean_cell, sites.axis_index),
-        "framework_centre": _same_centre(trajectory, centre, mean_cell),
+        "framework_centre": _same_centre(own_centre, centre, mean_cell),
     }
     even = f"{len(trajectory.mobile.step)} frames of ions, {len(stream.step)} of all atoms"
     checks = [Check("equal_spacing", True, f"{even}, evenly spaced")]
-    return positions, checks + [Check(name, *verdict) for name, verdict in verdicts.items()]
+    return checks + [Check(name, *verdict) for name, verdict in verdicts.items()]
 
 
-def _same_centre(trajectory: Trajectory, centre: Array, cell: Array) -> tuple[bool, str]:
+def _centre_of_md(trajectory: Trajectory, where: str) -> Array:
+    """The framework centre (n_frame, 3) that MD wrote, at the frames of all atoms; starts at 0."""
+    steps, known = trajectory.all.step, trajectory.mobile.step
+    at = np.minimum(np.searchsorted(known, steps), len(known) - 1)
+    if (missing := known[at] != steps).any():
+        raise TrajectoryError(
+            f"{where}: step {steps[missing][0]} has a frame of all atoms but no framework centre. "
+            "Run with a frame_every_fs that is a multiple of mobile_every_fs."
+        )
+    return trajectory.centre[at] - trajectory.centre[at[0]]
+
+
+def _same_centre(own: Array, written: Array, cell: Array) -> tuple[bool, str]:
     """The centre that MD wrote is the one that the positions of the framework give."""
-    _, here, there = np.intersect1d(
-        trajectory.all.step, trajectory.mobile.step, return_indices=True
-    )
-    if len(here) == 0:
-        return False, "no frame holds both all atoms and the framework centre"
-    difference = (centre[here] - centre[here[0]]) - (
-        trajectory.centre[there] - trajectory.centre[there[0]]
-    )
-    largest = float(np.linalg.norm(difference @ cell, axis=1).max())
+    largest = float(np.linalg.norm((own - written) @ cell, axis=1).max())
     text = f"centre of MD and of the frames differ by {largest:.1e} A at most"
     return largest <= MAX_CENTRE_MISMATCH_A, f"{text} (limit {MAX_CENTRE_MISMATCH_A:g} A)"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory, read_h5md
+from dpchannel.md.ondisk import in_memory
 from dpchannel.physics import displacement
 from dpchannel.physics.hops import lattice_phase
-from dpchannel.physics.msd import class_msd
+from dpchannel.physics.msd import ClassMSD
 from dpchannel.physics.transport import analyse_diffusion
 from dpchannel.report.averages import average_quantities, lattice_series, set_point_checks
-from dpchannel.report.conditions import mobile_columns, require_usable, whole_crystal
+from dpchannel.report.conditions import mobile_columns, require_usable, through_crystal
 from dpchannel.report.diffusion import sentence
 from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
 from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
@@ -56,13 +58,20 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
 def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
 ) -> tuple[Result, Arrays]:
-    """Quantities, checks and sentence of one trajectory, and the arrays of its figure."""
+    """Quantities, checks and sentence of one trajectory, and the arrays of its figure.
+
+    The ions' coordinates are all that grows with the number of frames: they are read once, and
+    turned into positions where they lie. All atoms pass by in blocks.
+    """
+    scaled = in_memory(trajectory.mobile.scaled)
+    trajectory = replace(trajectory, mobile=replace(trajectory.mobile, scaled=scaled))
     require_usable(trajectory, system, where)
     sites = classify(trajectory.atoms, system)
     columns = mobile_columns(sites, trajectory.mobile.index, where)
     axis, mobile = sites.axis_index, trajectory.mobile
-    positions = displacement.lattice_frame(mobile.scaled, trajectory.centre, mobile.cells)
-    everyone, checks = whole_crystal(trajectory, sites, where)
+    at_rest = _at_rest(trajectory, system, sites, settings)
+    checks = through_crystal(trajectory, sites, where, at_rest.add)
+    positions = displacement.lattice_frame(scaled, trajectory.centre, mobile.cells, out=scaled)
     series = lattice_series(trajectory, sites)
     spacing = series["c"].mean() / system.channel.sites_per_cell
     transport = analyse_diffusion(
@@ -72,7 +81,7 @@ def analyse(
     quantities = transport.quantities | averages
     quantities["site_spacing"] = _site_spacing(averages["c"], system)
     state = run_state(trajectory, system, sites, columns)
-    rest = _at_rest(trajectory, system, sites, everyone, settings)
+    rest = {"lag_ps_all" if k == "lag_ps" else k: v for k, v in at_rest.arrays().items()}
     result = Result(
         task="diffusion",
         system=system.system.name,
@@ -96,26 +105,17 @@ def analyse(
 
 
 def _at_rest(
-    trajectory: Trajectory,
-    system: SystemSettings,
-    sites: Sites,
-    positions: Array,
-    settings: DiffusionSettings,
-) -> Arrays:
-    """MSD of every species that is not mobile, from the sparse frames of all atoms."""
-    classes = {
-        species.name: np.flatnonzero(sites.species == species.name)
-        for species in system.species
-        if species.role != "mobile"
-    }
-    found = class_msd(
-        positions,
+    trajectory: Trajectory, system: SystemSettings, sites: Sites, settings: DiffusionSettings
+) -> ClassMSD:
+    """MSD of every species that is not mobile, to come from the sparse frames of all atoms."""
+    resting = [species.name for species in system.species if species.role != "mobile"]
+    return ClassMSD(
         trajectory.all.time_ps,
-        {name: atoms for name, atoms in classes.items() if len(atoms)},
+        sites.species,
+        [name for name in resting if name in sites.species],
         sites.axis_index,
         max_lag_fraction=settings.max_lag_fraction,
     )
-    return {"lag_ps_all" if name == "lag_ps" else name: values for name, values in found.items()}
 
 
 def _site_spacing(c: Quantity, system: SystemSettings) -> Quantity:
@@ -169,13 +169,13 @@ def _summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quant
 
 def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float) -> Arrays:
     """Site number of every ion against time, 0 at the start; thinned for the figure."""
-    height = np.empty_like(along)
+    every = -(-len(time_ps) // MAX_PATH_FRAMES)
+    height = np.empty((len(time_ps[::every]), along.shape[1]), np.float32)
     for column in columns:
         path = along[:, column]
-        sites = (path - lattice_phase(path, spacing_A)) / spacing_A
+        sites = (path[::every] - lattice_phase(path, spacing_A)) / spacing_A
         height[:, column] = sites - np.round(sites[0])
-    every = -(-len(time_ps) // MAX_PATH_FRAMES)
-    return {"time_ps": time_ps[::every], "height_sites": height[::every].astype(np.float32)}
+    return {"time_ps": time_ps[::every], "height_sites": height}
 
 
 def run_provenance(

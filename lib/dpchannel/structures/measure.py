@@ -1,5 +1,7 @@
 """Lattice constants and distances of one structure, and distances along a trajectory."""
 
+from typing import Any
+
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
@@ -50,8 +52,34 @@ def lattice(atoms: Atoms, sites: Sites) -> tuple[float, float, float]:
     return float(np.linalg.norm(a)), float(np.linalg.norm(b)), float(c)
 
 
+def lattices(cells: Array, atoms: Atoms, sites: Sites) -> Array:
+    """Lengths a, b, c (n_frame, 3) A in every frame; a and b are those of the mean cell.
+
+    Parameters
+    ----------
+    cells : (n_frame, 3, 3) A
+    atoms : Atoms           the structure of `sites`
+    """
+    mean = atoms.copy()
+    mean.set_cell(cells.mean(axis=0))
+    axis, steps = sites.axis_index, channel_steps(mean, sites)
+    along = cells[:, axis] / np.linalg.norm(cells[:, axis], axis=1)[:, None]
+    plane = np.delete(cells, axis, axis=1)
+    plane = plane - (plane @ along[:, :, None]) * along[:, None]
+    a_and_b = steps @ plane
+    c = cells[:, axis] / (sites.n_formula / len(sites.column_xy))
+    out: Array = np.linalg.norm(np.concatenate([a_and_b, c[:, None]], axis=1), axis=2)
+    return out
+
+
 def channel_lattice(atoms: Atoms, sites: Sites) -> Array:
-    """Vectors a and b (2, 3) in A between equivalent channels, from the cell vectors alone.
+    """Vectors a and b (2, 3) in A between equivalent channels; see channel_steps."""
+    vectors: Array = channel_steps(atoms, sites) @ Plane(atoms.cell.array, sites.axis_index).vectors
+    return vectors
+
+
+def channel_steps(atoms: Atoms, sites: Sites) -> Array:
+    """Vectors a and b (2, 2) between equivalent channels, in units of the in-plane cell vectors.
 
     The n channels of a cell form a lattice of index n, so their separations are exact multiples
     of 1/n of the cell vectors: thermal motion does not enter. `a` is taken along the first
@@ -69,18 +97,20 @@ def channel_lattice(atoms: Atoms, sites: Sites) -> Array:
     vectors = steps @ plane.vectors
     length = np.linalg.norm(vectors, axis=1)
     along = (np.abs(steps[:, 1]) < 1e-9) & (steps[:, 0] > 0)
-    a = vectors[along][length[along].argmin()]
+    step_a = steps[along][length[along].argmin()]
+    a = step_a @ plane.vectors
     cosine = vectors @ a / (length * np.linalg.norm(a))
     up = atoms.cell.array[sites.axis_index] @ np.cross(a, vectors).T
     across = (cosine < 1e-3) & (cosine > -0.99) & (up > 0)
-    b = vectors[across][length[across].argmin()]
+    step_b = steps[across][length[across].argmin()]
+    b = step_b @ plane.vectors
     area = float(np.linalg.norm(np.cross(*plane.vectors)))
     if not np.isclose(np.linalg.norm(np.cross(a, b)) * n, area, rtol=1e-6):
         raise InputError(f"structure: its {n} channels are not equivalent by translation.")
-    return np.array([a, b])
+    return np.array([step_a, step_b])
 
 
-def edges(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
+def edges(cells: Array, scaled: Any, sites: Sites) -> dict[str, Array]:
     """Mean ring edges and distances in every frame of a trajectory.
 
     A ring counts as filled or empty by where the ions are in that frame. Each pair keeps the
@@ -90,7 +120,7 @@ def edges(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
     ----------
     cells : (n_frame, 3, 3) A
     scaled : (n_frame, n_atom, 3)     fractional, wrapped or not, all atoms in the order of `sites`;
-                                      anything sliced by frames, read block by block
+                                      on disk or not, read block by block
     sites : Sites                     of the structure the trajectory started from
 
     Returns
