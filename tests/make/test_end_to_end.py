@@ -31,6 +31,28 @@ def test_two_states_at_once_then_nothing(project):
     assert project.make("status").out.count("finished") == 2
 
 
+def test_scan_and_mechanism_of_a_toy_then_nothing(project):
+    words = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K 120K")
+    done = project.make("arrhenius", "mechanism", *words)
+    assert done.code == 0, done.err
+    profile = project / "runs/pb10po46o/toy"
+    scan = Result.read(profile / "arrhenius/P0GPa/T100K_T120K/result.json")
+    assert scan.quantities["Ea_P0GPa"].value is None  # half a picosecond bounds D, no more
+    assert "too few values for Ea" in scan.summary
+    for temperature in ("100K", "120K"):
+        folder = profile / f"diffusion/P0GPa/T{temperature}"
+        found = Result.read(folder / "mechanism.json")
+        assert found.quantities["residence_time"].kind == "lower_bound"
+        assert {"mechanism.png", "density.html", "result.json"} <= {
+            p.name for p in folder.iterdir()
+        }
+    assert (profile / "mechanism/P0GPa/T100K_T120K/msd.png").stat().st_size > 1000
+    before = project.files()
+    again = project.make("arrhenius", "mechanism", *words)
+    assert again.code == 0
+    assert project.files() == before
+
+
 def test_the_shipped_potential(project):
     done = project.make("diffusion", "PROFILE=toy", "P=40000bar")
     assert done.code == 0, done.err

@@ -236,6 +236,51 @@ def test_dry_runs_of_the_long_tasks(project):
     assert "--network paper" in done.out
 
 
+def test_scans_use_the_runs_that_are_there(project, pretend):
+    pretend(project, "P4GPa/T500K")
+    done = project.make("-n", "arrhenius", *TOY, "T=700K 500K")
+    assert scripts(done.out) == ["md", "diffusion", "arrhenius", "plot_scan"]
+    assert "P4GPa/T500K/traj.h5" not in done.out
+    assert "arrhenius/P4GPa/T500K_T700K/result.json" in done.out
+    again = project.make("-n", "arrhenius", *TOY, "T=500K 700K 500K")
+    assert "arrhenius/P4GPa/T500K_T700K/result.json" in again.out  # a set of states, one folder
+
+
+@pytest.mark.parametrize(
+    ("goal", "states"),
+    [
+        ("arrhenius", "P4GPa/T500K_T700K_T900K"),
+        ("pressure-scan", "P0GPa_P2.45GPa_P4GPa/T500K"),
+        ("mechanism", "P4GPa/T500K"),
+    ],
+)
+def test_scans_have_states_of_their_own_when_none_are_given(project, goal, states):
+    done = project.make("-n", goal, *TOY)
+    assert done.code == 0, done.err
+    assert f"runs/pb10po46o/toy/{goal}/{states}/" in done.out
+
+
+@pytest.mark.parametrize(
+    ("goal", "word", "says"),
+    [
+        ("arrhenius", "T=500K", "an Arrhenius plot needs two temperatures or more"),
+        ("pressure-scan", "P=4GPa 40000bar", "a scan needs two pressures or more"),
+    ],
+)
+def test_one_state_makes_no_scan_and_runs_nothing(project, goal, word, says):
+    done = project.make(goal, *TOY, word)
+    assert done.code != 0 and says in done.err and done.out == ""
+    assert not (project / "runs").exists()
+
+
+def test_mechanism_and_diffusion_share_one_trajectory(project):
+    done = project.make("-n", "diffusion", "mechanism", *TOY)
+    assert sorted(scripts(done.out)) == [
+        *("diffusion", "md", "mechanism", "plot_density", "plot_mechanism", "plot_msd"),
+        "plot_pressures",
+    ]
+
+
 def test_clean_keeps_runs_and_environment(project, pretend):
     pretend(project, "P4GPa/T500K")
     before = project.files()
