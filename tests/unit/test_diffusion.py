@@ -131,23 +131,30 @@ def single_file(rng, n_ion, n_site, n_ring, n_frame):
     return path.reshape(n_frame, -1, 1).astype(float)
 
 
-def test_single_file_on_a_ring_is_subdiffusive_then_linear_with_the_collective_slope():
+@pytest.mark.parametrize("n_ion", [8, 16])
+def test_single_file_on_a_ring_is_subdiffusive_then_linear_with_the_collective_slope(n_ion):
     """Exponent towards 1/2 between first collisions and the ring's relaxation, then D_sigma / n.
+
+    In a column half as long it turns linear earlier, and D is twice as large: a size effect.
 
     Source: exclusion hopping, D_sigma = D_free (N - n) / (N - 1); D of the tracer is the centre of
     mass of the ring, D_sigma / n.
     """
-    n_ion, n_site, n_ring = 16, 32, 60
+    n_site, n_ring = 2 * n_ion, 60
     x = single_file(np.random.default_rng(8), n_ion, n_site, n_ring, 3000)
     n_lag = 1500
     lag = np.arange(n_lag) * DT
     per_ring = msd_per_atom(x, n_lag=n_lag)[:, :, 0].reshape(n_lag, n_ring, n_ion).mean(axis=2)
     found = per_ring.mean(axis=1)
     exponent_lag, exponent = local_exponent(found, lag)
-    middle = exponent[(exponent_lag > 10 * DT) & (exponent_lag < 50 * DT)]
-    assert np.all((middle > 0.45) & (middle < 0.65))  # a finite ring only comes close to 1/2
+    # between the first collisions and the time n^2 that the ring takes to relax
+    between = (exponent_lag > n_ion**2 / 25 * DT) & (exponent_lag < n_ion**2 / 5 * DT)
+    middle = exponent[between]
+    # a finite ring only comes close to 1/2, a short one for a short time
+    assert 0.45 < middle.min() < 0.6
+    assert middle.max() < 0.75
     fit = fit_diffusion(found, lag, Walk(1, len(x), n_ring), exponent_band=BAND)
-    assert fit.window_ps[0] > 30 * DT  # not the free hops before the first collision
+    assert fit.window_ps[0] > n_ion**2 / 10 * DT  # not the free hops before the first collision
     expected = 0.5 / DT * (n_site - n_ion) / (n_site - 1) / n_ion
     slopes = fit.slope(per_ring)
     assert_allclose(slopes.mean(), fit.value, rtol=1e-9)

@@ -56,12 +56,12 @@ def _draw_waits(axes: "Axes", arrays: Arrays, result: Result) -> None:
     fine = np.linspace(0.0, time[-1], 200)
     axes.plot(fine, np.exp(-fine / residence.value), color=style.REFERENCE, lw=0.9, ls=":",
               label="hops without memory")  # fmt: skip
+    text = None
     if forward.value is not None and forward.ci95:
         low, high = (100 * end for end in forward.ci95)
-        text = f"{100 * forward.value:.0f} % go on, not back\n(95 %: {low:.0f} to {high:.0f})"
-        axes.text(0.03, 0.05, text, transform=axes.transAxes, fontsize=8)
+        text = f"{100 * forward.value:.0f} % go on, not back ({low:.0f} to {high:.0f})"
     axes.set(ylim=(0, 1.02), xlim=(0, None))
-    axes.legend(loc="lower right")
+    axes.legend(loc="best", title=text, title_fontsize=8, alignment="left")
 
 
 def _draw_neighbours(axes: "Axes", arrays: Arrays, result: Result) -> None:
