@@ -60,7 +60,7 @@ JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUD
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
-STATE_GOALS := diffusion arrhenius pressure-scan mechanism
+STATE_GOALS := diffusion arrhenius pressure-scan mechanism cross-check
 # A scan without T or P takes several.
 $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(filter file,$(origin T)),$(eval override T := 500K 700K 900K)))
 $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(filter file,$(origin P)),$(eval override P := 0GPa 2.45GPa 4GPa)))
@@ -173,6 +173,12 @@ $(DIFFUSION)/%/mechanism.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
 
 $(DIFFUSION)/%/density.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
 	@$(STEP) $@ bin/plot_density.py $< --out $@ --out $(@D)/density.pdf --out $(@D)/density.html
+
+cross-check: $(addsuffix /cross-check.json,$(STATE_DIRS)) | $(VENV) ## D of the same trajectories by kinisi, beside our own
+	@$(foreach file,$^,echo 'up to date: $(file)';)
+
+$(DIFFUSION)/%/cross-check.json: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/cross_check.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@
 
 $(MECHANISM)/msd.png: $(STATE_RESULTS) $(MECHANISMS) | $(VENV)
 	@$(STEP) $@ bin/plot_pressures.py $(STATE_RESULTS) --out $@ --out $(@D)/msd.pdf
@@ -439,4 +445,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan mechanism melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

@@ -99,3 +99,20 @@ def test_no_hop_is_said_and_drawn(tmp_path, run_bin):
     assert found["forward_fraction"].value is None and found["concerted_ratio"].value is None
     drawn = run_bin("plot_mechanism.py", out, "--out", tmp_path / "mechanism.png")
     assert drawn.returncode == 0, drawn.stderr
+
+
+@pytest.mark.slow
+def test_kinisi_finds_the_same_D_in_the_same_trajectory(tmp_path, run_bin):
+    run = synthetic.trajectory(
+        repeat=(4, 2, 2), produce_ps=40.0, hop_rate_per_ps=0.2, shake_A=0.05, seed=3
+    )
+    write_h5md(tmp_path / "traj.h5", run)
+    out = tmp_path / "cross-check.json"
+    done = run_bin("cross_check.py", "--traj", tmp_path / "traj.h5", "--out", out)
+    assert done.returncode == 0, done.stderr
+    result = Result.read(out)
+    assert result.checks[0].ok, result.summary
+    assert result.quantities["D_c_kinisi"].n == 32
+    # hops of half a cell at 0.2 per ps: D = rate d^2 / 2
+    low, high = result.quantities["D_c_kinisi"].ci95
+    assert low < 0.2 * (run.atoms.cell[2, 2] / 4) ** 2 / 2 * 1e-4 < high

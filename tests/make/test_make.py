@@ -274,9 +274,17 @@ def test_one_state_makes_no_scan_and_runs_nothing(project, goal, word, says):
 
 
 def test_mechanism_and_diffusion_share_one_trajectory(project):
-    done = project.make("-n", "diffusion", "mechanism", *TOY)
+    done = project.make("-n", "diffusion", "mechanism", "cross-check", *TOY)
     assert sorted(scripts(done.out)) == [
-        *("diffusion", "md", "mechanism", "plot_density", "plot_mechanism", "plot_msd"),
+        *(
+            "cross_check",
+            "diffusion",
+            "md",
+            "mechanism",
+            "plot_density",
+            "plot_mechanism",
+            "plot_msd",
+        ),
         "plot_pressures",
     ]
 

@@ -1,0 +1,137 @@
+"""D of one trajectory by another package, kinisi, beside our own: two estimators, one walk."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpchannel.md.h5md import read_h5md
+from dpchannel.physics import displacement
+from dpchannel.physics.msd import lag_count
+from dpchannel.physics.transport import analyse_diffusion
+from dpchannel.report.averages import lattice_series
+from dpchannel.report.conditions import mobile_columns, require_usable
+from dpchannel.report.diffusion_task import run_provenance, run_state
+from dpchannel.results import Check, Quantity, Result, relative, sha256
+from dpchannel.settings import DiffusionSettings, SystemSettings, load
+from dpchannel.structures.classify import classify
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Array = NDArray[np.float64]
+
+MAX_FRAMES, MAX_LAGS = 1000, 60
+N_REST = 8  # atoms at rest, which kinisi holds on to
+AGREE = 2.0  # of both errors together
+SEED = 1
+
+
+def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result:
+    """Estimate D along the channel twice; write the result to `out`.
+
+    Raises
+    ------
+    InputError      a settings file or the trajectory cannot be used
+    """
+    started = time.time()
+    system, settings = load(SystemSettings, system_file), load(DiffusionSettings, settings_file)
+    trajectory, where = read_h5md(traj), relative(traj)
+    require_usable(trajectory, system, where)
+    sites, mobile = classify(trajectory.atoms, system), trajectory.mobile
+    columns = mobile_columns(sites, mobile.index, where)
+    ions = displacement.lattice_frame(mobile.scaled[:], trajectory.centre, mobile.cells)
+    spacing = float(lattice_series(trajectory, sites)["c"].mean() / system.channel.sites_per_cell)
+    ours = analyse_diffusion(ions, mobile.time_ps, columns, sites.axis_index, spacing, settings)
+    window = np.asarray(ours.arrays["fit_c_window_ps"], float)
+    cell = mobile.cells.mean(axis=0)
+    theirs = kinisi_diffusion(
+        ions, mobile.time_ps, cell, sites.axis_index, float(window[0]), settings.max_lag_fraction
+    )
+    slope = ours.quantities["D_c_slope"]
+    result = Result(
+        task="cross-check",
+        system=system.system.name,
+        state=run_state(trajectory, system, sites, columns),
+        quantities={"D_c_kinisi": theirs, "D_c_slope": slope, "D_c": ours.quantities["D_c"]},
+        checks=[_agreement(theirs, slope)],
+        files={where: sha256(traj)},
+        provenance=run_provenance(trajectory.meta, settings, started),
+    )
+    result.summary = result.checks[0].text
+    result.write(out)
+    return result
+
+
+def kinisi_diffusion(
+    ions: Array,
+    time_ps: Array,
+    cell: Array,
+    axis: int,
+    start_ps: float,
+    max_lag_fraction: float,
+) -> Quantity:
+    """D (cm2/s) along one Cartesian axis from kinisi's Bayesian regression.
+
+    Parameters
+    ----------
+    ions : (n_frame, n_ion, 3) A    in the lattice frame
+    cell : (3, 3) A                 mean cell
+    start_ps : ps                   lag from where the MSD is taken as linear
+
+    Every ion is a walker of its own to kinisi, so in a column its error is the smaller one.
+
+    Source: McCluskey, Squires, Dunn, Coles & Morgan, J. Chem. Theory Comput. 21, 79 (2025).
+    """
+    import scipp as sc
+    from kinisi.analyze import DiffusionAnalyzer
+
+    every = -(-len(ions) // MAX_FRAMES)
+    frames, times = _frames(ions[::every], cell), np.asarray(time_ps, float)[::every]
+    step = float(times[1] - times[0])
+    last = lag_count(len(frames), max_lag_fraction) - 1
+    lags = np.unique(np.linspace(1, last, MAX_LAGS).round().astype(int)) * step
+    found: Any = DiffusionAnalyzer.from_ase(
+        frames,
+        specie=frames[0].get_chemical_symbols()[0],
+        time_step=sc.scalar(step, unit="ps"),
+        step_skip=sc.scalar(1),
+        dt=sc.array(dims=["time interval"], values=lags, unit="ps"),
+        dimension="xyz"[axis],
+        progress=False,
+    )
+    begin = sc.scalar(min(max(start_ps, lags[0]), float(lags[-4])), unit="ps")
+    seed = np.random.RandomState(SEED)
+    found.diffusion(start_dt=begin, progress=False, random_state=seed)
+    D = sc.array(dims=["D"], values=found.D.values, unit=found.D.unit).to(unit="cm^2/s").values
+    low, high = np.quantile(D, [0.025, 0.975])
+    method = f"kinisi, Bayesian regression from {begin.value:.3g} to {lags[-1]:.3g} ps"
+    return Quantity(
+        float(D.mean()), "cm2/s", float(D.std(ddof=1)), (float(low), float(high)),
+        ions.shape[1], ions.shape[1], method,
+    )  # fmt: skip
+
+
+def _frames(ions: Array, cell: Array) -> "list[Atoms]":
+    """The ions as one kind of atom, and atoms at rest as another."""
+    from ase import Atoms
+
+    rest = np.random.default_rng(SEED).random((N_REST, 3)) @ cell
+    numbers = [2] * ions.shape[1] + [10] * N_REST  # names only: no mass and no bond enters
+    frames = [Atoms(numbers, np.concatenate([p, rest]), cell=cell, pbc=True) for p in ions]
+    for frame in frames:
+        frame.wrap()
+    return frames
+
+
+def _agreement(theirs: Quantity, ours: Quantity) -> Check:
+    assert theirs.value is not None and ours.value is not None
+    error = float(np.hypot(theirs.stderr or 0.0, ours.stderr or 0.0))
+    apart = abs(theirs.value - ours.value)
+    text = (
+        f"D_c by kinisi {theirs.value:.2g} +- {theirs.stderr:.1g}, slope here {ours.value:.2g} +- "
+        f"{ours.stderr or 0.0:.1g} cm2/s: {apart / error:.1f} errors apart (limit {AGREE:g})."
+    )
+    return Check("kinisi_agrees", bool(apart <= AGREE * error), text)
