@@ -35,6 +35,7 @@ Arrays = dict[str, Any]
 SIDECAR = "mechanism.npz"
 FROM_HOPS = ("n_hops", "ion_ns", "hop_rate", "D_c", "D_c_slope", "D_c_hops", "exponent_c")
 MAX_PATH_FRAMES = 1000
+MAX_DENSITY_FRAMES = 4000  # of the ions: more sharpen nothing and cost memory
 BIN_A, SMOOTH_A = 0.15, 0.2  # of the density
 SLAB_A = 3.0  # thickness of the slice through a row of channels: an ion and its vibration
 
@@ -161,7 +162,8 @@ def _densities(run: _Run) -> Arrays:
         "side": Slice((across, sites.axis_index), row, SLAB_A),
         "top": Slice((across, deep)),
     }
-    atoms = {"mobile": run.ions, "other": run.everyone[:, sites.roles["other"]]}
+    every = -(-len(run.ions) // MAX_DENSITY_FRAMES)
+    atoms = {"mobile": run.ions[::every], "other": run.everyone[:, sites.roles["other"]]}
     arrays: Arrays = {"cell_A": run.cell, "slab_A": np.array(SLAB_A)}
     for view, where in views.items():
         arrays[f"axes_{view}"] = np.array(where.axes)
