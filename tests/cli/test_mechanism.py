@@ -59,7 +59,7 @@ def test_two_channels_bound_collective_diffusion_and_have_no_haven_ratio(folder)
     result = Result.read(folder / "mechanism.json")
     assert result.quantities["D_c_collective"].kind == "upper_bound"
     assert result.quantities["haven_ratio"].value is None
-    assert "hops of 8 ions. After a hop: either way" in result.summary
+    assert "hops of 8 ions. After a hop: nothing beyond chance" in result.summary
     digests = {name.rsplit("/", 1)[-1]: digest for name, digest in result.files.items()}
     assert digests == {name: sha256(folder / name) for name in ("mechanism.npz", "traj.h5")}
 

@@ -188,12 +188,12 @@ def sentence(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> st
     forward, ratio = quantities["forward_fraction"], quantities["concerted_ratio"]
     if forward.value is not None and forward.ci95:
         low, high = forward.ci95
-        verdict = "ions turn back" if high < 0.5 else "ions go on" if low > 0.5 else "either way"
+        verdict = _verdict(forward.ci95, 0.5, "ions turn back", "ions go on")
         share = f"{100 * forward.value:.0f} % forward, 95 %: {100 * low:.0f} to {100 * high:.0f}"
         parts.append(f"After a hop: {verdict} ({share}; {forward.n} pairs).")
     if ratio.value is not None and ratio.ci95:
         low, high = ratio.ci95
-        verdict = "move together" if low > 1 else "avoid it" if high < 1 else "as by chance"
+        verdict = _verdict(ratio.ci95, 1.0, "avoid each other", "move together")
         times = f"{ratio.value:.2g} times chance, 95 %: {low:.2g} to {high:.2g}"
         parts.append(f"Neighbours: {verdict} ({times}).")
     kept, rate = quantities.get("coordination_kept"), quantities.get("exchange_rate")
@@ -201,6 +201,12 @@ def sentence(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> st
         swapped = "no exchange with ligands" if rate.n == 0 else f"{rate.n} ions exchanged"
         parts.append(f"Coordination kept by {100 * kept.value:.2f} %, {swapped}.")
     return " ".join(parts)
+
+
+def _verdict(interval: tuple[float, float], chance: float, less: str, more: str) -> str:
+    """What an interval says against what chance alone would give."""
+    low, high = interval
+    return less if high < chance else more if low > chance else "nothing beyond chance"
 
 
 def longest_path(positions: Array, others: Array, cell: Array, axis: int) -> tuple[int, int]:
