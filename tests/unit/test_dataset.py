@@ -150,6 +150,21 @@ def test_a_failed_build_leaves_the_earlier_set_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_most_neighbours_are_those_of_the_crystal(tmp_path):
+    """Rock salt of two atoms: 6 of the other at a/2, 12 of its own at a/sqrt(2), 8 more at
+    sqrt(3) a/2; within a, 6 more of its own. Periodic images count."""
+    atoms = Atoms("PbO", [[0, 0, 0], [2.5, 0, 0]], cell=2.5 * (1 - np.eye(3)), pbc=True)
+    atoms.info = {"class": "strain", "seed": 1}
+    build(tmp_path, [labelled(atoms)])
+    for rcut_A, found in (
+        (2.6, [6, 0, 6]),
+        (3.6, [12, 0, 12]),
+        (4.4, [14, 0, 14]),
+        (5.1, [18, 0, 18]),
+    ):
+        assert data.most_neighbours(tmp_path / "set", rcut_A, ELEMENTS) == found, rcut_A
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set/thesis.tex").write_text("years of work")

@@ -1,20 +1,18 @@
 """Run a program of a DFT code in a folder: with a log, a time limit, and no orphan left behind."""
 
-import ctypes
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dpchannel.child import die_with_parent
 from dpchannel.errors import EngineFailed, EngineMissing
 
 _PATIENCE_S = 10.0
 _LAST_STEP_S = 60.0  # a step of self-consistency, at most
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def run_program(
@@ -60,7 +58,7 @@ def run_program(
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         try:
             return process.wait(60 * time_limit_min)
@@ -77,12 +75,6 @@ def run_program(
             raise
         finally:
             _stop(process)
-
-
-def _die_with_parent() -> None:
-    """In the child: the program is told to stop when this one is killed, even by SIGKILL."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from dpchannel.errors import InputError
 from dpchannel.learn.apart import together
+from dpchannel.potential.data import most_neighbours
 from dpchannel.potential.deepmd_input import read_input
-from dpchannel.potential.train import COMPRESSED, most_neighbours, train
+from dpchannel.potential.train import COMPRESSED, train
 
 if TYPE_CHECKING:
     from dpchannel.settings import NetworkSettings, TrainingSettings

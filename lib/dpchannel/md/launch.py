@@ -1,13 +1,12 @@
 """Start LAMMPS from the newest restart file, watch it, and say clearly how it ended."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from dpchannel.child import die_with_parent
 from dpchannel.errors import EngineFailed, PotentialError
 from dpchannel.md import restart, segments
 from dpchannel.md.engine import Engine
@@ -17,7 +16,6 @@ from dpchannel.md.progress import Note, Watch
 _POLL_S = 0.2
 _STOP_PATIENCE_S = 10.0
 _QUOTED = 3  # last lines of a program that gave no reason
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BLOWN_UP = (
     *("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number"),
     "fix-id runaway",  # of the temperature
@@ -79,7 +77,7 @@ def launch(
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
             pass_fds=(lock,),
         )
         try:
@@ -103,12 +101,6 @@ def _discard_restarts(folder: Path, keep: str) -> None:
     for path in folder.glob("restart.*.[ab]"):
         if path.name[:-1] != keep[:-1]:
             path.unlink()
-
-
-def _die_with_parent() -> None:
-    """In the child: mpirun is told to stop when this program is killed, even by SIGKILL."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpchannel.child import die_with_parent
 from dpchannel.errors import EngineFailed, EngineMissing, InputError
 from dpchannel.potential import data
 from dpchannel.potential.deepmd_input import (
@@ -102,17 +102,6 @@ def compress(work: Path, step: float, threads: int = 1) -> None:
         _dp([*command, "-t", "input.json"], work, threads, "compress.log")
 
 
-def most_neighbours(dataset: Path, rcut_A: float, elements: Sequence[str]) -> list[int]:
-    """Largest number of neighbours of each type within the cutoff, over all frames."""
-    # the numpy backend gives the same numbers and starts faster
-    command = ["--dp", "neighbor-stat", "-s", str(dataset.resolve()), "-r", str(rcut_A)]
-    text = _dp([*command, "-t", *elements], Path.cwd(), 1, None)
-    match = re.search(r"max_nbor_size:\s*\[([\d\s,]+)\]", text)
-    if match is None:
-        raise EngineFailed(f"{dataset}: `dp neighbor-stat` gave no numbers:\n{text[-500:]}")
-    return [int(n) for n in re.findall(r"\d+", match[1])]
-
-
 def read_curve(path: Path) -> list[dict[str, float]]:
     """Rows of lcurve.out by column name; a line still being written is left out."""
     if not path.exists():
@@ -143,7 +132,7 @@ def _prepare(
     elif init_model is not None:  # the statistics of the weights have the shape of sel
         sel = read_input(init_model)["model"]["descriptor"]["sel"]
     else:
-        most = most_neighbours(dataset, settings.descriptor.rcut_A, elements)
+        most = data.most_neighbours(dataset, settings.descriptor.rcut_A, elements)
         sel = selected_neighbours(most, settings.descriptor.sel_margin)
         note(f"most neighbours {most}, sel {sel}")
     content = training_input(
@@ -190,7 +179,13 @@ def _run_training(
     with open(work / "train.log", "a") as log:
         # the child inherits the lock: a second training waits even when this process is killed
         process = subprocess.Popen(
-            command, cwd=work, env=_threads(threads), stdout=log, stderr=log, pass_fds=(lock,)
+            command,
+            cwd=work,
+            env=_threads(threads),
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock,),
+            preexec_fn=die_with_parent,
         )
         try:
             _watch(process, work / CURVE, steps, note)
@@ -268,6 +263,7 @@ def _dp(arguments: Sequence[str], folder: Path, threads: int, log: str | None) -
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        preexec_fn=die_with_parent,
     )
     if log is not None:
         (folder / log).write_text(done.stdout)
