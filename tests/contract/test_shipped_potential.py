@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from dpchannel.md.single_point import single_point
 from dpchannel.potential.calculator import calculator
 from dpchannel.results import project_root, sha256
-from dpchannel.settings import SystemSettings, load
+from dpchannel.settings import SystemSettings, TrainingSettings, load
 from dpchannel.structures.cells import build
 
 INPUTS = project_root() / "inputs"
@@ -48,6 +48,18 @@ def test_card_names_the_files_that_are_shipped():
     card = tomllib.loads((FOLDER / "card.toml").read_text())
     for name, entry in card["files"].items():
         assert sha256(FOLDER / name) == entry["sha256"]
+
+
+def test_card_says_which_targets_it_met():
+    card = tomllib.loads((FOLDER / "card.toml").read_text())
+    aim = load(TrainingSettings, INPUTS / "training.toml").targets
+    found = card["errors"]["all"]
+    assert {name: row["met"] for name, row in card["targets"].items()} == {
+        "energy_mae": found["energy_mae_meV_per_atom"] <= aim.energy_meV_per_atom,
+        "force_mae": found["force_mae_eV_per_A"] <= aim.force_eV_per_A,
+        "virial_mae": found["virial_mae_meV_per_atom"] <= aim.virial_meV_per_atom,
+        "frames": found["frames"] >= aim.frames,
+    }
 
 
 def test_readme_states_the_errors_of_the_card():
