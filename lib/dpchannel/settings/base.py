@@ -41,7 +41,8 @@ def _mistake(model: type[Strict], found: ErrorDetails) -> str:
     value = "" if isinstance(found["input"], dict) else f" = {found['input']!r}"
     said = found["msg"].removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
-        known = list(_model_at(model, found["loc"]).model_fields)
+        fields = _model_at(model, found["loc"]).model_fields
+        known = [field.alias or name for name, field in fields.items()]
         near = get_close_matches(str(found["loc"][-1]), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         return f"{where}{value}: unknown key. Known: {', '.join(known)}{hint}"

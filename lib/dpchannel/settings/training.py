@@ -96,6 +96,7 @@ class CardSettings(Strict):
     model: CardModel
     range: CardRange
     errors: dict[str, dict[str, float]] = Field(default_factory=dict)
+    targets: dict[str, dict[str, bool | str]] = Field(default_factory=dict)
     compression: dict[str, float] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
