@@ -390,6 +390,13 @@ $(BENCH)/eos/result.json $(BENCH)/phonons/result.json: $(BENCH)/%/result.json: $
 $(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_$*.py $< --out $@ --out $(@D)/figure.pdf
 
+# Speed, measured on a quiet machine and kept: BUSY=1 measures all the same, and says so.
+BENCHED := $(RUNS)/$(SYSTEM)/bench
+FRAMES  ?= 20000
+FEED    ?= ions
+bench-analysis: | $(VENV) ## From a run's files to D, timed against other tools: FRAMES="2000 20000" FEED=ions|all
+	@$(foreach n,$(FRAMES),$(PY) bin/bench_analysis.py --frames $(n) --feed $(FEED) --system inputs/$(SYSTEM).toml --out $(BENCHED)/analysis$(if $(BUSY), --busy) &&) true
+
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
 	@echo 'ready: $(PY)'
@@ -445,4 +452,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

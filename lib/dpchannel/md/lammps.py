@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -105,22 +106,31 @@ def run(
         meta |= {f"{name}_step": step for name, step in happened.items() if step is not None}
         if (stopped := happened["stopped"]) is not None:
             plan = plan.until(stopped)
-        equilibration, thermo, centre = segments.read_samples(work_dir, plan)
-        everything = np.arange(len(atoms))
-        return Trajectory(
-            mobile=segments.read_stream(
-                work_dir, "mobile", plan.production(plan.mobile_every), np.sort(mobile), plan
-            ),
-            all=segments.read_stream(
-                work_dir, "all", plan.production(plan.frame_every), everything, plan
-            ),
-            centre=centre,
-            thermo=thermo,
-            equilibration=equilibration,
-            timestep_ps=plan.timestep_ps,
-            atoms=atoms,
-            meta=meta,
-        )
+        return collect(work_dir, plan, atoms, mobile, meta)
+
+
+def collect(
+    work_dir: Path, plan: Plan, atoms: Atoms, mobile: Index, meta: dict[str, Any]
+) -> Trajectory:
+    """The trajectory that a finished run left in `work_dir`; coordinates stay in its files.
+
+    Raises
+    ------
+    TrajectoryError     the files do not make up exactly the planned frames
+    """
+    equilibration, thermo, centre = segments.read_samples(work_dir, plan)
+    often, seldom = plan.production(plan.mobile_every), plan.production(plan.frame_every)
+    everything = np.arange(len(atoms))
+    return Trajectory(
+        mobile=segments.read_stream(work_dir, "mobile", often, np.sort(mobile), plan),
+        all=segments.read_stream(work_dir, "all", seldom, everything, plan),
+        centre=centre,
+        thermo=thermo,
+        equilibration=equilibration,
+        timestep_ps=plan.timestep_ps,
+        atoms=atoms,
+        meta=meta,
+    )
 
 
 def _variables(
