@@ -62,7 +62,7 @@ def over_repeats(values: Sequence[float], unit: str, method: str) -> Quantity:
 
 
 def _busy_fraction() -> float:
-    """Of the time of all CPUs over _WATCH_S; from /proc/stat: idle and waiting for disks are not."""
+    """Used part of the time of all CPUs over _WATCH_S, by /proc/stat."""
 
     def times() -> Any:
         with open("/proc/stat") as file:
