@@ -32,6 +32,11 @@ def plot_msd(result_path: Path, out: list[Path], *, paper_D_cm2_per_s: float | N
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7.6, 4.4), layout="constrained")
+        if "D_c" not in result.quantities:
+            _draw_isotropic(figure.subplots(), arrays, result)
+            figure.suptitle(_title(result), fontsize=9.5, x=0.01, ha="left")
+            style.save(figure, out)
+            return
         grid = figure.add_gridspec(2, 2, height_ratios=[3.0, 1.0], width_ratios=[1.25, 1.0])
         main = figure.add_subplot(grid[0, 0])
         slope = figure.add_subplot(grid[1, 0], sharex=main)
@@ -41,6 +46,19 @@ def plot_msd(result_path: Path, out: list[Path], *, paper_D_cm2_per_s: float | N
         _draw_paths(paths, arrays)
         figure.suptitle(_title(result), fontsize=9.5, x=0.01, ha="left")
         style.save(figure, out)
+
+
+def _draw_isotropic(axes: "Axes", arrays: Arrays, result: Result) -> None:
+    """Of a crystal without channels: the MSD in all directions."""
+    greys = iter((style.OTHER, *style.FRAMEWORK) * 3)
+    for name, role in zip(arrays["species"], arrays["roles"], strict=True):
+        moves = role == "mobile"
+        suffix, lag = "" if moves else f"_{name}", arrays["lag_ps" if moves else "lag_ps_all"]
+        colour = style.MOBILE if moves else next(greys)
+        axes.plot(lag, arrays[f"msd_3d{suffix}"], color=colour, label=name)
+    axes.set(xlabel="lag time (ps)", ylabel="MSD (Å$^2$)", xlim=(0, arrays["lag_ps"][-1]))
+    axes.set_title(_words(result.quantities["D_3d"], "$D_{3d}$"))
+    axes.legend()
 
 
 def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | None) -> None:
@@ -114,7 +132,7 @@ def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
     axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
     axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
     lag, exponent = arrays["exponent_lag_ps_c"], arrays["exponent_c"]
-    if np.isfinite(exponent).mean() > 0.5:
+    if np.isfinite(exponent).any():
         axes.plot(lag, exponent, ".-", color=style.MOBILE, lw=0.8, ms=3.0)
     else:
         axes.text(
@@ -127,8 +145,8 @@ def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
             fontsize=8,
             color=style.FRAMEWORK[0],
         )
-    axes.set_ylim(-0.5, 1.6)
-    axes.set_yticks([0, 1], ["0", "1"])
+    axes.set_ylim(-0.5, 2.2)
+    axes.set_yticks([0, 1, 2], ["0", "1", "2"])
     axes.set_xlabel("lag time (ps)")
     axes.set_ylabel("exponent")
 
@@ -177,17 +195,17 @@ def _title(result: Result) -> str:
     )
 
 
-def _words(quantity: Quantity) -> str:
+def _words(quantity: Quantity, name: str = "$D_c$") -> str:
     """The value, its interval or the bound, for a title."""
     unit = quantity.unit.replace("cm2", "cm$^2$")
     if quantity.value is None:
-        return "no $D_c$"
+        return f"no {name}"
     if quantity.kind == "upper_bound":
-        return f"$D_c$ < {_power(quantity.value)} {unit} (95 %)"
+        return f"{name} < {_power(quantity.value)} {unit} (95 %)"
     interval = ""
     if quantity.ci95:
         interval = f" ({_power(quantity.ci95[0])} to {_power(quantity.ci95[1])})"
-    return f"$D_c$ = {_power(quantity.value)} {unit}{interval}"
+    return f"{name} = {_power(quantity.value)} {unit}{interval}"
 
 
 def _power(value: float) -> str:
