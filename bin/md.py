@@ -37,6 +37,8 @@ def main(
 
     crystal = load(SystemSettings, system)
     size = load(ProfileSettings, profile)
+    own_size = crystal.repeat.get(profile.stem, size.repeat)
+    size = size.model_copy(update={"repeat": own_size})
     md = load(MDSettings, md_settings)
     point = StatePoint.parse(pressure, temperature)
     elements = crystal.system.elements

@@ -30,9 +30,9 @@ def main(
 
     bin/structure.py pb10po46o | bin/relax.py - --engine dp --pressure 4GPa | bin/measure.py -
     """
-    from dpchannel.structures.classify import check_elements
     from dpchannel.structures.io import read_structure, system_of, write_structure
     from dpchannel.structures.relax import relax
+    from dpchannel.structures.species import check_elements
     from dpchannel.units import parse_pressure
 
     if engine not in ("dp", "mlip"):

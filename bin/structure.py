@@ -23,6 +23,9 @@ def main(
         str, typer.Option(help="of the channel: ordered, random or displaced")
     ] = "ordered",
     seed: Annotated[int, typer.Option(help="of random and displaced")] = 0,
+    vacancies: Annotated[
+        bool, typer.Option("--vacancies", help="those of the system's TOML, as in runs")
+    ] = False,
     out: Annotated[Path, typer.Option(help="extxyz file; - is stdout")] = Path("-"),
     inputs: Annotated[Path, typer.Option(help="folder of inputs")] = project_root() / "inputs",
 ) -> None:
@@ -33,7 +36,8 @@ def main(
     from dpchannel.structures.cells import build
     from dpchannel.structures.io import load_system, write_structure
 
-    atoms = build(load_system(system, inputs), inputs, cell, repeat, occupancy, seed)
+    settings = load_system(system, inputs)
+    atoms = build(settings, inputs, cell, repeat, occupancy, seed, vacancies=vacancies)
     write_structure(out, atoms)
     cli.note(f"structure: {len(atoms)} atoms, {cell}, repeat {repeat}, {occupancy} channel")
 

@@ -89,6 +89,8 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
         "physics.sha": digest(*analysis_files()) + "\n",
     }
     profile_settings = read_toml(INPUTS / "profiles" / f"{profile}.toml")
+    if profile in (own := system.get("repeat", {})):
+        profile_settings["repeat"] = own[profile]
     integrator = read_toml(INPUTS / "md.toml")
     everything = {"system": system, "profile": profile_settings, "md": integrator}
     found["inputs.json"] = as_json(everything | {"diffusion": read_toml(INPUTS / "diffusion.toml")})
@@ -174,10 +176,22 @@ def _structure(system: Mapping[str, Any]) -> dict[str, Any]:
 def _potential(path: Path) -> str:
     if not path.is_file():
         raise InputError(
-            f"{shown(path)}: no potential there. Make one with `make train`, or name "
-            "another: POTENTIAL=path/to/model.pb."
+            f"{shown(path)}: no potential there. Make one with {_training(path)}, or name"
+            " another: POTENTIAL=path/to/model.pb."
         )
     return digest(path)
+
+
+def _training(path: Path) -> str:
+    """The commands that lead to the potential of a system: with its name, unless it is shipped."""
+    home = INPUTS / "potentials"
+    if not path.absolute().is_relative_to(home):
+        return "`make train`"
+    name = path.absolute().relative_to(home).parts[0]
+    labels = INPUTS / "labels" / name
+    first = "" if labels.is_dir() else f"`make labels SYSTEM={name}`, then "
+    own = "" if labels.is_dir() else f" DATA=runs/{name}/labels/mlip/dataset"
+    return f"{first}`make train SYSTEM={name}{own}` (docs/your-own-material.md)"
 
 
 def training_slice(system_name: str, network: str, data: Path) -> str:

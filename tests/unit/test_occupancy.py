@@ -64,7 +64,7 @@ def test_no_empty_ring_to_move_to():
     wide = SYSTEM.model_copy(
         update={"ring": SYSTEM.ring.model_copy(update={"filled_within_A": 4.0})}
     )
-    with pytest.raises(InputError, match="no empty ring"):
+    with pytest.raises(InputError, match="no empty site"):
         occupy(build(SYSTEM, INPUTS), wide, "displaced")
 
 

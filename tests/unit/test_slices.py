@@ -73,7 +73,7 @@ def test_a_key_that_no_stage_reads_asks_for_another_check(inputs, name):
 
 
 def test_a_missing_system_lists_systems_only(inputs):
-    with pytest.raises(InputError, match=r"none\.toml: .* There is: pb10po46o\.$"):
+    with pytest.raises(InputError, match=r"none\.toml: .* There is: lifepo4, pb10po46o\.$"):
         slices.slices("none", "toy", None)
 
 

@@ -38,11 +38,14 @@ class Column:
     def __init__(self, crystal: Atoms, system: SystemSettings, repeat: tuple[int, int, int]):
         self.atoms = Atoms(crystal.numbers, crystal.positions, cell=crystal.cell, pbc=True)
         self.atoms = self.atoms.repeat(repeat)
+        system.channel.index  # noqa: B018  (refuses a crystal without channels)
+        if n_missing := system.channel.vacancies:  # ions above the first make room for it
+            del self.atoms[classify(self.atoms, system).columns[0][1 : 1 + n_missing]]
         self.sites: Sites = classify(self.atoms, system)
         self.ions = self.sites.columns[0]
         axis = self.atoms.cell.array[self.sites.axis_index]
         self.along = axis / np.linalg.norm(axis)
-        self.step = axis / int((self.sites.ring_column == 0).sum())  # to the next site
+        self.step = axis / self.sites.site_count  # to the next site
 
     def moved(self, atoms: Atoms, ion: int) -> Atoms:
         """A copy with one ion a site further up."""
@@ -59,8 +62,11 @@ class Column:
         return shift
 
     def off_axis(self, atoms: Atoms, ion: int) -> float:
-        """Distance of an ion from the axis of the channel (A), which its rings define."""
+        """Distance of an ion from the axis of the channel (A); its rings, or the framework, say
+        where that is."""
         rings = self.sites.rings[self.sites.ring_column == 0].ravel()
+        if not self.sites.has_rings:
+            rings = self.sites.roles["framework"]
         drift = (atoms.positions[rings] - self.atoms.positions[rings]).mean(axis=0)
         home = np.insert(self.sites.column_xy[0], self.sites.axis_index, 0.0)
         from_axis = atoms.positions[self.ions[ion]] - drift - home @ self.atoms.cell.array

@@ -17,7 +17,7 @@ from dpchannel.benchmark.route import read_images, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError
 from dpchannel.results import Result, provenance, relative, replacing, sha256
-from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
+from dpchannel.settings import BandSettings, CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.cells import load_structure
 from dpchannel.structures.relax import relax
 from dpchannel.units import pressure_label
@@ -49,10 +49,24 @@ class Order:
         ------
         InputError          there is no such case
         """
-        if self.case_name not in self.settings.case:
-            known = ", ".join(self.settings.case)
-            raise InputError(f"case {self.case_name!r}: use one of {known} (inputs/neb.toml).")
-        return self.settings.case[self.case_name]
+        cases, where = self.settings.case, "inputs/neb.toml"
+        if self.system.neb:
+            cases, where = self.system.neb, f"inputs/{self.system.system.name}.toml"
+        if self.case_name not in cases:
+            known = ", ".join(cases)
+            raise InputError(f"case {self.case_name!r}: use one of {known} ({where}).")
+        return cases[self.case_name]
+
+    @property
+    def band(self) -> BandSettings:
+        """Settings of the band, with those that the case has of its own."""
+        own = {"images": self.case.images, "seeds": self.case.seeds}
+        return self.settings.band.model_copy(update={k: v for k, v in own.items() if v})
+
+    @property
+    def how(self) -> NebSettings:
+        """Settings of the search for this case."""
+        return self.settings.model_copy(update={"band": self.band})
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +91,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
     work = order.work / key
     column = Column(_crystal(order, workers, work, note), order.system, case.repeat)
     size = "x".join(map(str, case.repeat))  # cases of one cell share their hops
-    found = passages(column, case, order.settings, workers, work / size, note)
+    found = passages(column, case, order.how, workers, work / size, note)
     info = {
         "system": order.system.system.name,
         "case": order.case_name,
@@ -91,7 +105,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
     }
     images = images_of(lowest(found), column, info)
     method = (
-        f"CI-NEB, improved tangent, {order.settings.band.images} images a segment, {engine.name};"
+        f"CI-NEB, improved tangent, {order.band.images} images a segment, {engine.name};"
         f" enthalpy at fixed cell, that of the ordered crystal at {label}"
     )
     result = result_of(profile_of(images), method=method, others=found)
@@ -148,13 +162,13 @@ def _crystal(order: Order, workers: Workers, work: Path, note: Note) -> Atoms:
 
 def _key(order: Order, engine: Engine) -> str:
     """Stands for everything a path depends on; how many steps are allowed is not among it."""
-    chosen: dict[str, Any] = order.settings.model_dump(mode="json", exclude={"case"})
+    chosen: dict[str, Any] = order.how.model_dump(mode="json", exclude={"case"})
     for part in chosen.values():
         part.pop("max_steps")
     chosen["band"].pop("seeds")  # each route has a name of its own
     inputs = {
         "settings": chosen,
-        "system": order.system.model_dump(mode="json"),
+        "system": _physics(order.system),
         "structure": sha256(order.inputs / order.system.system.structure),
         "engine": engine.name,
         "potential": engine.potential and sha256(engine.potential),
@@ -164,6 +178,15 @@ def _key(order: Order, engine: Engine) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _physics(system: SystemSettings) -> dict[str, Any]:
+    """The crystal's settings without what is chosen for other tasks, or not set."""
+    chosen = system.model_dump(mode="json", exclude={"repeat", "neb"})
+    for key, default in (("vacancies", 0), ("width_A", None)):
+        if chosen["channel"][key] == default:
+            del chosen["channel"][key]
+    return chosen
+
+
 def _signed(result: Result, order: Order, engine: Engine, key: str) -> Result:
     """Add where it came from; `key` is what the inputs were at the start."""
     if _key(order, engine) != key:
@@ -171,12 +194,12 @@ def _signed(result: Result, order: Order, engine: Engine, key: str) -> Result:
             f"{engine.potential or order.system.system.structure}: changed while the path was being"
             " found, so the result would name the wrong one. Start again."
         )
-    settings = order.settings.model_dump(mode="json", exclude={"case"})
-    settings["case"] = order.case.model_dump(mode="json")
+    settings = order.how.model_dump(mode="json", exclude={"case"})
+    settings["case"] = order.case.model_dump(mode="json", exclude_none=True)
     result.provenance |= provenance(
         settings=settings,
         potential=engine.potential,
-        seed=order.settings.band.seeds[0],
+        seed=order.band.seeds[0],
         started=order.started,
     )
     result.state["compound"] = order.system.system.title

@@ -74,7 +74,7 @@ def phonons(
         quantity = Quantity(value, "eV/A", n=3 * len(atoms))
         outcome.add(name, quantity, settings.residual_eV_per_A, why)
     q, place, labels = path(atoms, parent, settings)
-    axis = "abc".index(system.channel.axis)
+    axis = system.channel.index
     turning = np.abs(np.abs(q[:, axis]) - 0.5) < 1e-6
     if not turning.any():
         raise InputError(

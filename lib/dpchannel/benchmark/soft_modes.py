@@ -79,7 +79,7 @@ def followed(
     ------
     NotConverged            a structure did not come to rest
     """
-    axis = "abc".index(system.channel.axis)
+    axis = system.channel.index
     units = classify(parent, system).n_formula
     two = [1, 1, 1]
     two[axis] = 2
@@ -136,7 +136,7 @@ def frozen_in(mode: Mode, amplitude_A: float) -> Atoms:
 
 def alternating(parent: Atoms, system: SystemSettings, amplitude_A: float) -> Atoms:
     """Two cells along the channel; of two ions one moves up, one down, as in experiment."""
-    axis = "abc".index(system.channel.axis)
+    axis = system.channel.index
     repeat = [1, 1, 1]
     repeat[axis] = 2
     atoms = parent.repeat(repeat)

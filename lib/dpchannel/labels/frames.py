@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dpchannel.errors import InputError
 from dpchannel.settings import FramesSettings, SystemSettings
 from dpchannel.structures.classify import classify
-from dpchannel.structures.occupancy import occupy
+from dpchannel.structures.occupancy import beside_vacancy, occupy, with_vacancies
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -41,6 +41,8 @@ def candidates(
         raise InputError("no start structure for candidate frames: give at least one.")
     makers = (rattled, strained, phonon, hop, occupancy)
     for number, make in enumerate(makers):
+        if system.channel.axis == "none" and make in (hop, occupancy):
+            continue  # no sites are known: trajectories show the ways
         rules = getattr(settings, _CLASS[make])
         for n in range(rules.count):
             rng = np.random.default_rng([settings.seed, number, n])
@@ -73,7 +75,7 @@ def phonon(
 ) -> Atoms:
     """One atom, or on every other frame all atoms, off their places by very little."""
     rules = settings.phonon
-    atoms = _repeat(atoms, rules.repeats, n)
+    atoms = _repeat(atoms, rules.repeats, n, system)
     if n // len(rules.repeats) % 2:
         return _displace(atoms, rules.displacement_A, rng)
     step = rng.normal(size=3)
@@ -84,17 +86,23 @@ def phonon(
 def hop(atoms: Atoms, system: SystemSettings, settings: FramesSettings, rng: Rng, n: int) -> Atoms:
     """One ion at a random point of the way to the next site, off the axis, the rest displaced.
 
-    In a cell that is one formula unit long every periodic image hops along: the column slides.
+    In a cell that is one formula unit long every periodic image hops along: the column slides. A
+    crystal with vacancies gets them first, and an ion beside one hops into it.
     """
     rules = settings.hop
-    atoms = _displace(_repeat(atoms, rules.repeats, n), rules.displacement_A, rng)
+    atoms = _displace(_repeat(atoms, rules.repeats, n, system), rules.displacement_A, rng)
+    full = len(atoms)
+    atoms = _vacant(atoms, system, rng)
     sites = classify(atoms, system)
-    ion = int(rng.choice(sites.mobile))
+    if len(atoms) < full:
+        ion, direction = beside_vacancy(atoms, sites)
+    else:
+        ion, direction = int(rng.choice(sites.mobile)), 0
     axis = atoms.cell.array[sites.axis_index]
-    rings = len(sites.rings) // len(sites.columns)  # sites along one channel of this cell
     along = axis / np.linalg.norm(axis)
     aside = rng.normal(0.0, rules.off_axis_A, 3)
-    atoms.positions[ion] += axis / rings * rng.choice([-1, 1]) * rng.uniform(0.0, 1.0)
+    step = axis / sites.site_count  # to the next site
+    atoms.positions[ion] += step * (direction or rng.choice([-1, 1])) * rng.uniform(0.0, 1.0)
     atoms.positions[ion] += aside - along * (aside @ along)
     return atoms
 
@@ -104,7 +112,7 @@ def occupancy(
 ) -> Atoms:
     """Ions on other sites: in turn one displaced, and all drawn at random."""
     rules = settings.occupancy
-    atoms = _repeat(atoms, rules.repeats, n)
+    atoms = _vacant(_repeat(atoms, rules.repeats, n, system), system, rng)
     pattern = ("displaced", "random")[n // len(rules.repeats) % 2]
     moved = occupy(atoms, system, pattern, seed=int(rng.integers(2**31)))
     return _displace(moved, rules.displacement_A, rng)
@@ -163,8 +171,22 @@ def _clean(atoms: Atoms) -> Atoms:
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
 
 
-def _repeat(atoms: Atoms, repeats: Sequence[tuple[int, int, int]], n: int) -> Atoms:
-    return atoms.repeat(repeats[n % len(repeats)])
+def _repeat(
+    atoms: Atoms, repeats: Sequence[tuple[int, int, int]], n: int, system: SystemSettings
+) -> Atoms:
+    """The n-th of the repeats in turn; the last number of each is along the channel."""
+    repeat = list(repeats[n % len(repeats)])
+    if system.channel.axis != "none":
+        axis = system.channel.index
+        repeat[axis], repeat[2] = repeat[2], repeat[axis]
+    return atoms.repeat(tuple(repeat))
+
+
+def _vacant(atoms: Atoms, system: SystemSettings, rng: Rng) -> Atoms:
+    """With the system's vacancies, if it has any: no random number is drawn for one without."""
+    if not system.channel.vacancies:
+        return atoms
+    return with_vacancies(atoms, system, seed=int(rng.integers(2**31)))
 
 
 def _strain(atoms: Atoms, strain: Array) -> Atoms:

@@ -66,16 +66,8 @@ def analyse_diffusion(
     InputError      too few frames or lags, or frames not evenly spaced
     """
     n_frame = len(positions)
-    if n_frame < MIN_FRAMES:
-        raise InputError(f"{n_frame} frames: diffusion needs at least {MIN_FRAMES}. Run longer.")
-    n_lag = lag_count(n_frame, settings.max_lag_fraction)
-    if n_lag < MIN_LAGS:
-        raise InputError(
-            f"max_lag_fraction = {settings.max_lag_fraction:g} of {n_frame} frames leaves {n_lag} "
-            f"lags: a slope needs {MIN_LAGS}. Raise it in inputs/diffusion.toml, or run longer."
-        )
-    lag_ps = lag_times(time_ps, n_lag)
-    channel_msd = _by_direction(group_msd(positions, columns, n_lag=n_lag), axis)
+    lag_ps = _lags(time_ps, n_frame, settings)
+    channel_msd = _by_direction(group_msd(positions, columns, n_lag=len(lag_ps)), axis)
     found = _find_hops(positions[:, :, axis], columns, d_A, lag_ps[1], settings, sites_A)
     n_ion = sum(len(column) for column in columns)
     ion_ps = n_ion * (n_frame - 1) * lag_ps[1]
@@ -110,10 +102,57 @@ def analyse_diffusion(
     return Transport(quantities, arrays, checks)
 
 
+def analyse_isotropic(positions: Array, time_ps: Array, settings: DiffusionSettings) -> Transport:
+    """D in all directions where ions move through the whole crystal, with no sites to hop between.
+
+    Every ion counts as independent, as in any tracer D; parameters are those of analyse_diffusion.
+
+    Returns
+    -------
+    Transport   `D_3d` (cm2/s; `_SI` in m2/s), `D_3d_slope` and `ion_ns`
+
+    Raises
+    ------
+    InputError      too few frames or lags, or frames not evenly spaced
+    """
+    n_frame, n_ion = positions.shape[:2]
+    lag_ps = _lags(time_ps, n_frame, settings)
+    each = [np.array([k]) for k in range(n_ion)]
+    by_ion = group_msd(positions, each, n_lag=len(lag_ps)).sum(axis=2)
+    mean, share = by_ion.mean(axis=1), np.ones(n_ion)
+    fit = fit_msd(mean, lag_ps, Walk(3, n_frame, n_ion), settings)
+    interval = diffusion_interval(
+        fit.slope(by_ion),
+        None,
+        settings,
+        diffusive=fit.exponent is not None,
+        fit_stderr=fit.stderr,
+    )
+    ion_ns = n_ion * (n_frame - 1) * float(lag_ps[1]) / 1000
+    quantities = diffusion_quantities("3d", interval, fit, n_ion, n_ion)
+    quantities["ion_ns"] = Quantity(ion_ns, "ns", n=n_ion, n_independent=n_ion)
+    arrays = msd_arrays("3d", by_ion, share, mean, fit, fit.slope(by_ion), lag_ps)
+    check = Check("diffusive_3d", fit.exponent is not None, fit.why)
+    return Transport(quantities, arrays | {"lag_ps": lag_ps}, [check])
+
+
 def expected_hops(D_cm2_s: float, d_A: float, ion_ns: float) -> float:
     """Hops of length d_A that a D along the channel gives in ion_ns: 2 D / d^2 per ion and time."""
     per_ps = 2 * D_cm2_s / A2_PER_PS_IN_CM2_PER_S / d_A**2
     return per_ps * 1000 * ion_ns
+
+
+def _lags(time_ps: Array, n_frame: int, settings: DiffusionSettings) -> Array:
+    """Lag times (n_lag,) ps, zero included; InputError when they are too few for a slope."""
+    if n_frame < MIN_FRAMES:
+        raise InputError(f"{n_frame} frames: diffusion needs at least {MIN_FRAMES}. Run longer.")
+    n_lag = lag_count(n_frame, settings.max_lag_fraction)
+    if n_lag < MIN_LAGS:
+        raise InputError(
+            f"max_lag_fraction = {settings.max_lag_fraction:g} of {n_frame} frames leaves {n_lag} "
+            f"lags: a slope needs {MIN_LAGS}. Raise it in inputs/diffusion.toml, or run longer."
+        )
+    return lag_times(time_ps, n_lag)
 
 
 def _by_direction(channel_msd: Array, axis: int) -> dict[str, Array]:

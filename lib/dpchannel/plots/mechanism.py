@@ -131,7 +131,10 @@ def _draw_distances(axes: "Axes", arrays: Arrays, result: Result) -> None:
         title += f"; coordination kept: {100 * kept.value:.1f} %"
     axes.set_title(title)
     axes.set(xlabel="distance (Å)", yticks=[], ylim=(0, 1.75))
-    axes.legend(loc="upper left")
+    if names:
+        axes.legend(loc="upper left")
+    else:
+        _say(axes, "no rings and no polyhedra in this crystal")
 
 
 def _hops(result: Result) -> str:

@@ -68,13 +68,18 @@ def plot_structure(atoms: "Atoms", system: SystemSettings, out: list[Path]) -> N
 def _scene(atoms: "Atoms", system: SystemSettings) -> _Scene:
     from ase.data import covalent_radii
 
-    axis = "abc".index(system.channel.axis)
+    axis = 2 if system.channel.axis == "none" else system.channel.index
     wide = np.array([2 * _TOP_A + 10.0] * 3)
     repeat = np.ceil(wide / atoms.cell.lengths()).astype(int)
     atoms = atoms.repeat(tuple(int(n) for n in repeat))
     sites = classify(atoms, system)
     cell, scaled = atoms.cell.array, atoms.get_scaled_positions()
-    a, b = channel_lattice(atoms, sites)
+    if sites.has_rings:
+        a, b = channel_lattice(atoms, sites)
+        periods = sites.n_formula / len(sites.column_xy)
+    else:
+        a, b = (cell[k] / repeat[k] for k in range(3) if k != axis)
+        periods = float(repeat[axis])
     z = cell[axis] / np.linalg.norm(cell[axis])
     x = a / np.linalg.norm(a)
     axes = np.array([x, np.cross(z, x), z])
@@ -86,7 +91,6 @@ def _scene(atoms: "Atoms", system: SystemSettings) -> _Scene:
     first = scaled[sites.rings[:, :1]]
     rings = first + (scaled[sites.rings] - first + 0.5) % 1.0 - 0.5
     palette = _colours(system)
-    periods = sites.n_formula / len(sites.column_xy)
     return _Scene(
         position=place(scaled),
         bonds=_bonds(atoms, system, place),
@@ -250,7 +254,8 @@ def _legend(figure: "Figure", system: SystemSettings) -> None:
         Line2D([], [], marker="o", ls="", ms=7, mfc=palette[s.name], mec=style.REFERENCE, mew=0.5)
         for s in system.species
     ]
-    lines = [Line2D([], [], color=FILLED), Line2D([], [], color=EMPTY)]
-    names = [s.name for s in system.species]
-    names += [f"{ring.species} {ring.name}, filled", f"{ring.species} {ring.name}, empty"]
+    lines, names = [], [s.name for s in system.species]
+    if ring is not None:
+        lines = [Line2D([], [], color=FILLED), Line2D([], [], color=EMPTY)]
+        names += [f"{ring.species} {ring.name}, filled", f"{ring.species} {ring.name}, empty"]
     figure.legend(dots + lines, names, loc="outside lower center", ncols=len(names))

@@ -115,7 +115,8 @@ def lattice(
         except (NotConverged, InputError) as error:  # of a crystal that fell apart
             found.miss(f"lattice_{label}", str(error))
             continue
-        edges = [name for name in teacher if name.startswith(f"{system.ring.name}_")]
+        ring = f"{system.ring.name}_" if system.ring else None
+        edges = [name for name in teacher if ring and name.startswith(ring)]
         for name in (*_LENGTHS, *edges):
             limit = limits.cell_percent if name in _LENGTHS else limits.ring_percent
             if name not in ours:

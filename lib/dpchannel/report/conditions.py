@@ -52,6 +52,20 @@ def _require_finite(values: Array, what: str, first: int = 0) -> None:
         )
 
 
+def left_out(sites: Sites) -> list[Check]:
+    """What a crystal without rings or without a channel has no numbers for, as checks that say so.
+
+    Nothing is wrong with such a crystal: the checks hold.
+    """
+    if not sites.has_channel:
+        text = "channel.axis = none: ions move in three dimensions; D_3d alone, no sites, no hops"
+        return [Check("no_channel", True, text)]
+    if not sites.has_rings:
+        text = "no [ring]: sites are an even lattice along the channel; no ring edges"
+        return [Check("no_rings", True, text)]
+    return []
+
+
 def mobile_columns(sites: Sites, index: Index, where: str) -> list[Index]:
     """Ions of every channel that has any, as positions in the mobile stream."""
     if not np.array_equal(np.sort(sites.mobile), np.sort(index)):
@@ -117,9 +131,10 @@ def through_crystal(
         "image_flags": displacement.check_images(trajectory.mobile.scaled),
         "framework_on_site": (True, on_site),
         "centre_of_mass": displacement.check_centre_of_mass(moment, masses.sum(), stream.cells),
-        "channel_axis": displacement.check_channel_axis(mean_cell, sites.axis_index),
         "framework_centre": _same_centre(own_centre, centre, mean_cell),
     }
+    if sites.has_channel:
+        verdicts["channel_axis"] = displacement.check_channel_axis(mean_cell, sites.axis_index)
     even = f"{len(trajectory.mobile.step)} frames of ions, {len(stream.step)} of all atoms"
     checks = [Check("equal_spacing", True, f"{even}, evenly spaced")]
     return checks + [Check(name, *verdict) for name, verdict in verdicts.items()]

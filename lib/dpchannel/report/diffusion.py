@@ -34,6 +34,8 @@ def sentence(
     paper_D_cm2_per_s : float, None the paper's D at this state
     paper_state : StatePoint, None  where the paper gives D, said when it is another state
     """
+    if "n_hops" not in quantities:
+        return _isotropic(state, quantities)
     n_hops = int(quantities["n_hops"].value or 0)
     ion_ns = quantities["ion_ns"].value or 0.0
     D_c = quantities["D_c"]
@@ -54,13 +56,21 @@ def sentence(
     return " ".join(part for part in parts if part)
 
 
-def _value(D_c: Quantity) -> str:
-    if D_c.value is None:
-        return "no D_c"
-    if D_c.kind == "upper_bound":
-        return f"D_c < {_short(D_c.value)} {D_c.unit} (95 %)"
-    interval = f" (95 %: {_short(D_c.ci95[0])} to {_short(D_c.ci95[1])})" if D_c.ci95 else ""
-    return f"D_c = {_short(D_c.value)} {D_c.unit}{interval}"
+def _isotropic(state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:
+    """Of a crystal without channels: no hops, one D."""
+    D, ion_ns = quantities["D_3d"], quantities["ion_ns"].value or 0.0
+    said = f"{state['n_ions']} ions x {state['produce_ps']:g} ps = {_ion_ns(ion_ns)} ion ns"
+    more = "" if D.kind == "estimate" else f" {_advice(state.get('profile'))}"
+    return f"{said}; {_value(D, 'D_3d')}.{more}"
+
+
+def _value(D: Quantity, name: str = "D_c") -> str:
+    if D.value is None:
+        return f"no {name}"
+    if D.kind == "upper_bound":
+        return f"{name} < {_short(D.value)} {D.unit} (95 %)"
+    interval = f" (95 %: {_short(D.ci95[0])} to {_short(D.ci95[1])})" if D.ci95 else ""
+    return f"{name} = {_short(D.value)} {D.unit}{interval}"
 
 
 def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:

@@ -14,15 +14,16 @@ from dpchannel.md.ondisk import in_memory
 from dpchannel.physics import displacement
 from dpchannel.physics.hops import lattice_phase
 from dpchannel.physics.msd import ClassMSD
-from dpchannel.physics.transport import analyse_diffusion
-from dpchannel.report.averages import average_quantities, lattice_series, set_point_checks
-from dpchannel.report.conditions import mobile_columns, require_usable, through_crystal
+from dpchannel.physics.transport import analyse_diffusion, analyse_isotropic
+from dpchannel.report.averages import average, average_quantities, lattice_series, set_point_checks
+from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
 from dpchannel.report.diffusion import sentence
 from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
 from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.classify import Sites, classify
+from dpchannel.structures.measure import site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -71,15 +72,20 @@ def analyse(
     axis, mobile = sites.axis_index, trajectory.mobile
     at_rest = _at_rest(trajectory, system, sites, settings)
     checks = through_crystal(trajectory, sites, where, at_rest.add)
+    checks += left_out(sites)
     positions = displacement.lattice_frame(scaled, trajectory.centre, mobile.cells, out=scaled)
     series = lattice_series(trajectory, sites)
-    spacing = series["c"].mean() / system.channel.sites_per_cell
-    transport = analyse_diffusion(
-        positions, mobile.time_ps, columns, axis, float(spacing), settings
-    )
-    averages = average_quantities(trajectory, sites, series)
-    quantities = transport.quantities | averages
-    quantities["site_spacing"] = _site_spacing(averages["c"], system)
+    spacing = np.zeros(1)
+    if sites.has_channel:
+        spacing = site_spacing(mobile.cells, sites)
+        transport = analyse_diffusion(
+            positions, mobile.time_ps, columns, axis, float(spacing.mean()), settings
+        )
+    else:
+        transport = analyse_isotropic(positions, mobile.time_ps, settings)
+    quantities = transport.quantities | average_quantities(trajectory, sites, series)
+    if sites.has_channel:
+        quantities["site_spacing"] = average(spacing, "A")
     state = run_state(trajectory, system, sites, columns)
     rest = {"lag_ps_all" if k == "lag_ps" else k: v for k, v in at_rest.arrays().items()}
     result = Result(
@@ -100,8 +106,10 @@ def analyse(
         "species": np.array([species.name for species in there]),
         "roles": np.array([species.role for species in there]),
     }
-    paths = _paths(positions[:, :, axis], columns, mobile.time_ps, float(spacing))
-    return result, {**transport.arrays, **rest, **named, **paths}
+    arrays = {**transport.arrays, **rest, **named}
+    if sites.has_channel:
+        arrays |= _paths(positions[:, :, axis], columns, mobile.time_ps, float(spacing.mean()))
+    return result, arrays
 
 
 def _at_rest(
@@ -116,14 +124,6 @@ def _at_rest(
         sites.axis_index,
         max_lag_fraction=settings.max_lag_fraction,
     )
-
-
-def _site_spacing(c: Quantity, system: SystemSettings) -> Quantity:
-    n = system.channel.sites_per_cell
-    assert c.value is not None
-    stderr = None if c.stderr is None else c.stderr / n
-    ends = None if c.ci95 is None else (c.ci95[0] / n, c.ci95[1] / n)
-    return Quantity(c.value / n, "A", stderr, ends, c.n, c.n_independent, f"c / {n}")
 
 
 def run_state(
@@ -146,7 +146,8 @@ def run_state(
         "occupancy": info.get("occupancy"),
         "n_atoms": len(trajectory.atoms),
         "n_ions": len(trajectory.mobile.index),
-        "n_channels": len(sites.columns),
+        "channel_axis": system.channel.axis,
+        "n_channels": len(sites.columns) if sites.has_channel else 0,
         "ions_per_column": sorted({len(column) for column in columns}),
         "equilibrate_ps": profile.get("equilibrate_ps"),
         "produce_ps": round(float(length), 6),

@@ -111,7 +111,7 @@ def framework_numbers(
     """Bonds, edges and coordination of the polyhedra, edges of the rings, vibration and drift."""
     stream = trajectory.all
     scaled, dt_ps = stream.scaled[:], float(stream.time_ps[1] - stream.time_ps[0])
-    quantities, arrays = _ring_edges(stream.cells, scaled, sites)
+    quantities, arrays = _ring_edges(stream.cells, scaled, sites) if sites.has_rings else ({}, {})
     if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
         stay = max(MIN_STAY_FRAMES, int(np.ceil(settings.residence_ps / dt_ps)))
         more, shown = _polyhedra(stream.cells, scaled, polyhedra, sites.mobile, stay, dt_ps)

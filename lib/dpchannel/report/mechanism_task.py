@@ -14,8 +14,7 @@ from dpchannel.physics.collective import analyse_collective, haven_ratio
 from dpchannel.physics.density import Slice, slice_density
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.transport import Transport, analyse_diffusion
-from dpchannel.report.averages import lattice_series
-from dpchannel.report.conditions import mobile_columns, require_usable, whole_crystal
+from dpchannel.report.conditions import left_out, mobile_columns, require_usable, whole_crystal
 from dpchannel.report.diffusion_task import run_provenance, run_state
 from dpchannel.report.mechanism import (
     framework_numbers,
@@ -28,6 +27,7 @@ from dpchannel.results import Quantity, Result, relative, replacing, sha256
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites, classify
 from dpchannel.structures.columns import Index, Plane
+from dpchannel.structures.measure import site_spacing
 
 Array = NDArray[np.float64]
 Arrays = dict[str, Any]
@@ -78,13 +78,14 @@ def analyse(
 ) -> tuple[Result, Arrays]:
     """Quantities, checks and sentence of one trajectory, and the arrays of its figures."""
     require_usable(trajectory, system, where)
+    system.channel.index  # noqa: B018  (refuses a crystal without channels)
     sites = classify(trajectory.atoms, system)
     columns = mobile_columns(sites, trajectory.mobile.index, where)
     mobile = trajectory.mobile
     ions = displacement.lattice_frame(mobile.scaled[:], trajectory.centre, mobile.cells)
     everyone, checks = whole_crystal(trajectory, sites, where)
     run = _Run(trajectory, sites, columns, ions, everyone, trajectory.all.cells.mean(axis=0))
-    spacing = float(lattice_series(trajectory, sites)["c"].mean() / system.channel.sites_per_cell)
+    spacing = float(site_spacing(mobile.cells, sites).mean())
     tracer, charge = _transport(run, spacing, settings)
     found = _hops(tracer, mobile.time_ps)
     hopping, hop_arrays = hop_numbers(found, columns, mobile.time_ps, settings)
@@ -98,7 +99,7 @@ def analyse(
         system=system.system.name,
         state=state,
         quantities=quantities,
-        checks=[*checks, *tracer.checks[:1], *charge.checks],
+        checks=[*checks, *left_out(sites), *tracer.checks[:1], *charge.checks],
         summary=sentence(quantities, state),
     )
     mean_squares = {k: v for k, v in tracer.arrays.items() if "_c" in k or k == "lag_ps"}
@@ -109,9 +110,11 @@ def analyse(
 def _transport(
     run: _Run, spacing_A: float, settings: DiffusionSettings
 ) -> tuple[Transport, Transport]:
-    """Of the tracer, with sites that follow the rings, and of the charge."""
+    """Of the tracer, with sites that follow the rings if there are any, and of the charge."""
     stream, time_ps = run.trajectory.all, run.trajectory.mobile.time_ps
-    moving = moving_sites(run.everyone, run.cell, run.sites, stream.time_ps, time_ps)
+    moving = None
+    if run.sites.has_rings:
+        moving = moving_sites(run.everyone, run.cell, run.sites, stream.time_ps, time_ps)
     given = (run.ions, time_ps, run.columns, run.sites.axis_index, spacing_A, settings)
     return analyse_diffusion(*given, sites_A=moving), analyse_collective(*given)
 

@@ -5,7 +5,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from dpchannel.errors import InputError
 from dpchannel.settings.base import Strict
+from dpchannel.settings.neb import CaseSettings
 
 
 class SystemHead(Strict):
@@ -39,9 +41,33 @@ class Species(Strict):
 
 
 class Channel(Strict):
-    axis: Literal["a", "b", "c"]
+    """Where ions move: lines along one axis, or with `axis = "none"` the whole crystal.
+
+    Sites and ions are counted per formula unit. A crystal whose sites are all filled says how many
+    `vacancies` each channel gets in runs, hops and barriers. `width_A`, needed without rings: ions
+    closer than this across the axis are in one channel.
+    """
+
+    axis: Literal["a", "b", "c", "none"]
     sites_per_cell: int = Field(gt=0)
     ions_per_cell: int = Field(gt=0)
+    vacancies: int = Field(default=0, ge=0)
+    width_A: float | None = Field(default=None, gt=0)
+
+    @property
+    def index(self) -> int:
+        """Cell vector along the channel: 0, 1 or 2.
+
+        Raises
+        ------
+        InputError          there is no channel
+        """
+        if self.axis == "none":
+            raise InputError(
+                "channel.axis = none: this task follows a channel, and the system has none."
+                " Use make diffusion, labels, train or lattice; or name an axis."
+            )
+        return "abc".index(self.axis)
 
 
 class Ring(Strict):
@@ -59,22 +85,37 @@ class Distance(Strict):
 
 
 class SystemSettings(Strict):
-    """inputs/<system>.toml: the crystal, its sites and its channel."""
+    """inputs/<system>.toml: the crystal, its sites and its channel.
+
+    `repeat` takes the place of a profile's for its name, `neb` of the cases of inputs/neb.toml.
+    """
 
     system: SystemHead
     species: tuple[Species, ...]
     channel: Channel
-    ring: Ring
+    ring: Ring | None = None
     distance: tuple[Distance, ...] = ()
+    repeat: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    neb: dict[str, CaseSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_agree(self) -> "SystemSettings":
         names = {s.name for s in self.species}
-        used = {self.ring.species} | {n for d in self.distance for n in d.between}
+        used = {n for d in self.distance for n in d.between}
+        if self.ring:
+            used |= {self.ring.species}
         if missing := used - names:
             raise ValueError(f"species {sorted(missing)} used but not defined in [[species]]")
         if strange := {s.element for s in self.species} - set(self.system.elements):
             raise ValueError(f"elements {sorted(strange)} are not in system.elements")
         if not any(s.role == "mobile" for s in self.species):
             raise ValueError("no species has role = 'mobile'")
+        if self.ring is None and self.channel.axis != "none" and self.channel.width_A is None:
+            raise ValueError("without [ring] a channel needs channel.width_A: how wide it is")
+        if self.ring is not None and self.channel.axis == "none":
+            raise ValueError("[ring] needs a channel to lie around: name channel.axis")
+        if self.ring is not None and self.channel.vacancies:
+            raise ValueError("channel.vacancies is for channels without [ring]")
+        if self.channel.vacancies and self.channel.axis == "none":
+            raise ValueError("channel.vacancies are counted per channel: name channel.axis")
         return self

@@ -33,11 +33,13 @@ class BandSettings(Strict):
 
 
 class CaseSettings(Strict):
-    """Which ions hop one after the other, in which cell."""
+    """Which ions hop in turn, in which cell; may replace the band's images and seeds."""
 
     about: str
     repeat: tuple[int, int, int]
     sequences: tuple[tuple[int, ...], ...] = Field(min_length=1)
+    images: int | None = Field(default=None, ge=3)
+    seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
 
     @field_validator("sequences")
     @classmethod

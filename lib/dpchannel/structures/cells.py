@@ -9,9 +9,9 @@ from ase.build import make_supercell
 
 from dpchannel.errors import InputError
 from dpchannel.settings import SystemSettings
-from dpchannel.structures.classify import check_elements
 from dpchannel.structures.io import read_structure
-from dpchannel.structures.occupancy import occupy
+from dpchannel.structures.occupancy import occupy, with_vacancies
+from dpchannel.structures.species import check_elements
 
 # The published cell is hexagonal to 1e-6; a sheared one must not pass as such
 _LENGTH_RTOL = 1e-4
@@ -62,8 +62,10 @@ def build(
     repeat: Sequence[int] = (1, 1, 1),
     occupancy: str = "ordered",
     seed: int = 0,
+    *,
+    vacancies: bool = True,
 ) -> Atoms:
-    """A supercell of the crystal with a chosen channel occupancy.
+    """A supercell of the crystal with a chosen channel occupancy, and the system's vacancies.
 
     Parameters
     ----------
@@ -71,6 +73,7 @@ def build(
     repeat : 3 int          how often that cell is repeated along its vectors
     occupancy : str         "ordered", "random" or "displaced", see `occupy`
     seed : int              of the random choices; the same seed gives the same structure
+    vacancies : bool        leave ions out as the system says, or keep the full crystal
 
     Returns
     -------
@@ -87,7 +90,10 @@ def build(
     atoms = load_structure(system, inputs)
     if cell == "orthohexagonal":
         atoms = orthohexagonal(atoms)
-    atoms = occupy(atoms.repeat(tuple(repeat)), system, occupancy, seed=seed)
+    atoms = atoms.repeat(tuple(repeat))
+    if vacancies:
+        atoms = with_vacancies(atoms, system, seed=seed)
+    atoms = occupy(atoms, system, occupancy, seed=seed)
     atoms.info = {
         "system": system.system.name,
         "cell": cell,

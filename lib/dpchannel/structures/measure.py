@@ -22,7 +22,8 @@ def measure(atoms: Atoms, system: SystemSettings) -> dict[str, tuple[float, str]
     Returns
     -------
     dict                    name -> (value, unit): a, b, c (A) of the cell with one channel and
-                            one channel period, whatever cell or supercell came in; V (A^3) and,
+                            one channel period, whatever cell or supercell came in (without rings
+                            those of the crystal's cell); V (A^3) and,
                             when the structure carries one, energy (eV) per formula unit; mean
                             edges of empty and filled rings and mean distances (A), as the TOML
                             names them
@@ -45,11 +46,23 @@ def measure(atoms: Atoms, system: SystemSettings) -> dict[str, tuple[float, str]
 
 
 def lattice(atoms: Atoms, sites: Sites) -> tuple[float, float, float]:
-    """Lengths a, b, c (A) of the cell with one channel and one channel period."""
+    """Lengths a, b, c (A) of the cell with one channel and one channel period.
+
+    Without rings, of the cell that was repeated as `info` says: channels need not be equivalent by
+    translation there.
+    """
+    if not sites.has_rings:
+        a, b, c = atoms.cell.lengths() / repeat_of(atoms)
+        return float(a), float(b), float(c)
     a, b = channel_lattice(atoms, sites)
     periods = sites.n_formula / len(sites.column_xy)
     c = np.linalg.norm(atoms.cell.array[sites.axis_index]) / periods
     return float(np.linalg.norm(a)), float(np.linalg.norm(b)), float(c)
+
+
+def repeat_of(atoms: Atoms) -> Array:
+    """How often (3,) the crystal's cell is repeated, by the structure's own account; else once."""
+    return np.asarray(atoms.info.get("repeat", (1, 1, 1)), float)
 
 
 def lattices(cells: Array, atoms: Atoms, sites: Sites) -> Array:
@@ -60,6 +73,9 @@ def lattices(cells: Array, atoms: Atoms, sites: Sites) -> Array:
     cells : (n_frame, 3, 3) A
     atoms : Atoms           the structure of `sites`
     """
+    if not sites.has_rings:
+        found: Array = np.linalg.norm(cells, axis=2) / repeat_of(atoms)
+        return found
     mean = atoms.copy()
     mean.set_cell(cells.mean(axis=0))
     axis, steps = sites.axis_index, channel_steps(mean, sites)
@@ -70,6 +86,12 @@ def lattices(cells: Array, atoms: Atoms, sites: Sites) -> Array:
     c = cells[:, axis] / (sites.n_formula / len(sites.column_xy))
     out: Array = np.linalg.norm(np.concatenate([a_and_b, c[:, None]], axis=1), axis=2)
     return out
+
+
+def site_spacing(cells: Array, sites: Sites) -> Array:
+    """Distance of neighbouring sites along the channel in every frame: (n_frame, 3, 3) -> A."""
+    spacing: Array = np.linalg.norm(cells[:, sites.axis_index], axis=1) / sites.site_count
+    return spacing
 
 
 def channel_lattice(atoms: Atoms, sites: Sites) -> Array:
@@ -137,8 +159,10 @@ def edges(cells: Array, scaled: Any, sites: Sites) -> dict[str, Array]:
             f"trajectory: cells {cells.shape}, positions {scaled.shape} and {len(sites.species)}"
             " classified atoms do not belong together."
         )
-    rows = max(n_atom, *(len(pairs) for pairs in sites.pairs.values()))
+    rows = max([n_atom, *(len(pairs) for pairs in sites.pairs.values())])
     step = max(1, _BLOCK_ROWS // rows)
+    if not sites.pairs:
+        return {}
     blocks = [
         _edges_of_block(np.asarray(cells[k : k + step]), np.asarray(scaled[k : k + step]), sites)
         for k in range(0, n_frame, step)
@@ -147,7 +171,7 @@ def edges(cells: Array, scaled: Any, sites: Sites) -> dict[str, Array]:
 
 
 def _edges_of_block(cells: Array, scaled: Array, sites: Sites) -> dict[str, Array]:
-    filled = filled_rings(cells, scaled, sites)
+    filled = filled_rings(cells, scaled, sites) if sites.has_rings else np.empty((0, 0), bool)
     found = {}
     for name, pairs in sites.pairs.items():
         here, there = sites.vectors[name], scaled[:, pairs[:, 1]] - scaled[:, pairs[:, 0]]

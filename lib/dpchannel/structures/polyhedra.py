@@ -51,15 +51,17 @@ class Exchange:
 
 
 def find_polyhedra(atoms: Atoms, system: SystemSettings, sites: Sites) -> Polyhedra | None:
-    """Polyhedra of the element that the rule of the mobile species keeps away from; None without.
+    """Polyhedra that the rules of the species name; None without.
 
-    A mobile species told by `without_neighbour` shares its element with ligands of that neighbour.
+    A mobile species told by `without_neighbour` shares its element with ligands of that neighbour;
+    else a species at rest told by `with_neighbour` is the ligand.
     """
-    rules = [s for s in system.species if s.role == "mobile" and s.without_neighbour]
-    if not rules or rules[0].without_neighbour is None:
+    rules = [(s.element, s.without_neighbour) for s in system.species if s.role == "mobile"]
+    rules += [(s.element, s.with_neighbour) for s in system.species if s.role == "other"]
+    element, near = next(((e, near) for e, near in rules if near), ("", None))
+    if near is None:
         return None
-    near = rules[0].without_neighbour
-    i, j, vectors = _bonds(atoms, near, rules[0].element)
+    i, j, vectors = _bonds(atoms, near, element)
     if len(i) == 0:
         return None
     inverse = np.linalg.inv(atoms.cell.array)
