@@ -29,12 +29,29 @@ def problem(atoms: Atoms, gate: GateSettings, elements: Sequence[str]) -> str | 
     elements : sequence of str
         What the potential knows.
     """
-    return _strange_elements(atoms, elements) or _incomplete(atoms) or _out_of_bounds(atoms, gate)
+    return (
+        _strange_elements(atoms, elements)
+        or _incomplete(atoms)
+        or _closed_shell(atoms, gate)
+        or _out_of_bounds(atoms, gate)
+    )
 
 
 def _strange_elements(atoms: Atoms, elements: Sequence[str]) -> str | None:
     strange = sorted(set(atoms.get_chemical_symbols()) - set(elements))
     return f"elements {' '.join(strange)} are not in the system" if strange else None
+
+
+def _closed_shell(atoms: Atoms, gate: GateSettings) -> str | None:
+    """A label with unpaired electrons forced into pairs is that of another state."""
+    open_shell = sorted(set(atoms.get_chemical_symbols()) & set(gate.open_shell))
+    engine = str(atoms.info.get("engine", "")).partition(" ")[0]
+    if not open_shell or engine not in gate.dft or atoms.info.get("spin_polarised", False):
+        return None
+    return (
+        f"closed shell with {' '.join(open_shell)}: label it spin-polarised (info key"
+        " `spin_polarised`; ISPIN = 2 in VASP)"
+    )
 
 
 def _incomplete(atoms: Atoms) -> str | None:

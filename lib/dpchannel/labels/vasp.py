@@ -98,6 +98,7 @@ class VaspLabeler:
             "mean_force": mean,
             "net_force": net,
             "scf_steps": found.scf_steps,
+            "spin_polarised": int(found.incar.get("ISPIN", 1)) == 2,
         }
         return labelled
 

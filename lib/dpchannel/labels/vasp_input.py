@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,22 @@ if TYPE_CHECKING:
 _TITEL = re.compile(r"^ *TITEL *= *(.+?) *$", re.M)
 
 
-def write_vasp(atoms: Atoms, settings: VaspSettings, folder: Path, *, name: str = "label") -> None:
+def write_vasp(
+    atoms: Atoms,
+    settings: VaspSettings,
+    folder: Path,
+    *,
+    name: str = "label",
+    extra: Mapping[str, Any] | None = None,
+) -> None:
     """Write INCAR, KPOINTS, POSCAR and POTCAR; atoms grouped by element (see `grouped`).
 
     Parameters
     ----------
     name : str
         The input set of inputs/vasp.toml: `label` or `relax`.
+    extra : mapping
+        INCAR tags of this frame alone, such as the spins of a dopant.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def write_vasp(atoms: Atoms, settings: VaspSettings, folder: Path, *, name: str 
     ordered.calc = None
     potcar = "".join(path.read_text() for path in potcar_files(atoms, settings))
     folder.mkdir(parents=True, exist_ok=True)
-    Incar(settings.tags(name)).write_file(folder / "INCAR")
+    Incar(settings.tags(name) | dict(extra or {})).write_file(folder / "INCAR")
     structure = AseAtomsAdaptor.get_structure(ordered)
     Poscar(structure, sort_structure=False).write_file(folder / "POSCAR", significant_figures=12)
     divisions = mesh(atoms.cell[:], settings.mesh.length_A)

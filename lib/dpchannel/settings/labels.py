@@ -6,11 +6,16 @@ from dpchannel.settings.base import Strict
 
 
 class GateSettings(Strict):
-    """Limits a label must keep to enter a data set."""
+    """Limits a label must keep to enter a data set.
+
+    With an element of `open_shell` a label by an engine of `dft` must be spin-polarised.
+    """
 
     net_force_eV_per_A: float = Field(gt=0)
     force_eV_per_A: float = Field(gt=0)
     pressure_GPa: float = Field(gt=0)
+    open_shell: tuple[str, ...] = ()
+    dft: tuple[str, ...] = ()
 
 
 class MlipSettings(Strict):

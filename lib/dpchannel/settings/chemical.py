@@ -1,0 +1,55 @@
+"""inputs/chemical-pressure.toml: pressures, the dopant, and what others found."""
+
+from itertools import pairwise
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from dpchannel.settings.base import Strict
+
+
+class PaperEdge(Strict):
+    """The paper's claim: the edge with the dopant, and the pressure that gives it."""
+
+    edge_A: float = Field(gt=0)
+    pressure_GPa: float
+    pure_A: float = Field(gt=0)
+    measure: str
+
+
+class PublishedPair(Strict):
+    """Pure and doped crystal of one publication."""
+
+    system: str
+    dopant: str
+    pure: Path
+    doped: Path
+
+
+class SpinSettings(Strict):
+    """Spins of the relaxations that are written for VASP."""
+
+    moment_muB: float = Field(ge=0)
+    repeat: tuple[int, int, int]
+
+
+class ChemicalPressureSettings(Strict):
+    """The file as a whole."""
+
+    pressures_GPa: tuple[float, ...] = Field(min_length=3)
+    dopant: str
+    replaces: str
+    dopant_engine: str
+    fmax_eV_per_A: float = Field(gt=0)
+    max_steps: int = Field(gt=0)
+    symmetry_A: float = Field(gt=0)
+    paper: PaperEdge
+    published: dict[str, PublishedPair]
+    vasp: SpinSettings
+
+    @field_validator("pressures_GPa")
+    @classmethod
+    def _increasing_through_zero(cls, pressures: tuple[float, ...]) -> tuple[float, ...]:
+        if any(b <= a for a, b in pairwise(pressures)) or 0.0 not in pressures:
+            raise ValueError("pressures must increase, with 0.0 among them")
+        return pressures

@@ -1,0 +1,165 @@
+"""Chemical pressure: what a dopant is worth, on which sites, and with which spins."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dpchannel.benchmark.chemical import Bench, chemical_pressure, measures
+from dpchannel.errors import EngineMissing, InputError
+from dpchannel.labels.doped import spins, write_doped
+from dpchannel.labels.gate import problem
+from dpchannel.physics.equivalent import equivalent_pressure
+from dpchannel.report.chemical import shown
+from dpchannel.results import Result
+from dpchannel.settings import LabelSettings, SystemSettings, load
+from dpchannel.settings.chemical import ChemicalPressureSettings
+from dpchannel.settings.vasp import VaspSettings
+from dpchannel.structures.cells import load_structure
+from dpchannel.structures.dopants import dopant_sites, doped
+from dpchannel.structures.io import read_structure
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from springs import Springs
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
+SETTINGS = load(ChemicalPressureSettings, INPUTS / "chemical-pressure.toml")
+CRYSTAL = load_structure(SYSTEM, INPUTS)
+SITES = dopant_sites(CRYSTAL, SYSTEM, SETTINGS)
+
+
+def test_the_pressure_of_a_point_on_the_curve_is_its_own():
+    pressures = np.array([-2.0, 0.0, 2.0, 4.0, 8.0])
+    volumes = 650.0 * np.exp(-pressures / 60.0)
+    for pressure, volume in zip(pressures, volumes, strict=True):
+        assert equivalent_pressure(pressures, volumes, volume) == pytest.approx(pressure, abs=1e-9)
+    # between the points a smooth curve is met to the square of the spacing over its scale
+    between = 650.0 * np.exp(-3.0 / 60.0)
+    assert equivalent_pressure(pressures, volumes, between) == pytest.approx(3.0, abs=0.01)
+    assert equivalent_pressure(pressures, -volumes, -between) == pytest.approx(3.0, abs=0.01)
+
+
+def test_nothing_is_extrapolated_and_a_turning_curve_has_no_equivalent():
+    pressures = np.array([0.0, 1.0, 2.0])
+    assert equivalent_pressure(pressures, np.array([3.0, 2.0, 1.0]), 3.5) is None
+    with pytest.raises(InputError, match="not change steadily"):
+        equivalent_pressure(pressures, np.array([3.0, 2.0, 3.0]), 2.5)
+
+
+def test_inequivalent_sites_are_both_kinds_of_lead():
+    assert {name.split("-")[0] for name in SITES} == {"Pb1", "Pb2"}
+    assert len(set(SITES.values())) == len(SITES) >= 3
+    assert all(CRYSTAL[atom].symbol == "Pb" for atom in SITES.values())
+
+
+def test_edges_of_the_published_pair():
+    """What the published structures give, by hand: 3.942 and 4.546 pure, 3.946 and 4.452 doped."""
+    pair = SETTINGS.published["Lai2023"]
+    pure = measures(read_structure(INPUTS / pair.pure), SYSTEM, {})
+    with_dopant = measures(read_structure(INPUTS / pair.doped), SYSTEM, {"Cu": "Pb"})
+    found = [m[f"triangle_{kind}"] for m in (pure, with_dopant) for kind in ("filled", "empty")]
+    assert_allclose(found, [3.942, 4.546, 3.946, 4.452], rtol=0, atol=1e-3)
+    three = [with_dopant[f"triangle_empty_{k}"] for k in (1, 2, 3)]
+    assert_allclose(np.mean(three), with_dopant["triangle_empty"], rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """Springs know no element: a dopant changes nothing, so it is worth no pressure."""
+    how = SETTINGS.model_copy(
+        update={"pressures_GPa": (-1.0, 0.0, 2.0), "fmax_eV_per_A": 0.02, "symmetry_A": 0.01}
+    )
+    folder = tmp_path_factory.mktemp("chemical")
+    notes = []
+    bench = Bench("springs", Springs(CRYSTAL), folder, how, notes.append)
+    found = chemical_pressure(CRYSTAL, SYSTEM, how, bench=bench, dopants=bench, inputs=INPUTS)
+    number = len(notes)
+    chemical_pressure(CRYSTAL, SYSTEM, how, bench=bench, dopants=bench, inputs=INPUTS)
+    assert len(notes) == number  # every relaxation is kept
+    return found
+
+
+def test_pressure_shrinks_and_a_dopant_without_properties_is_worth_nothing(outcome):
+    for name in ("a", "c", "V"):
+        values = [outcome.quantities[f"{name}_{p}GPa"].value for p in ("-1", "0", "2")]
+        assert values[0] > values[1] > values[2]
+        for site in SITES:
+            # rest is reached to 0.02 eV/A: 1e-4 of V, and B is tens of GPa
+            assert outcome.quantities[f"P_{name}_{site}"].value == pytest.approx(0.0, abs=0.05)
+    assert outcome.state["sites"] == [*SITES, "Lai2023"]
+
+
+def test_the_published_dopant_is_worth_a_positive_pressure_by_its_volume(outcome):
+    published = outcome.quantities["P_V_Lai2023"]
+    assert published.value is None or published.value > 0
+    assert outcome.quantities["triangle_empty_Lai2023"].value == pytest.approx(4.452, abs=1e-3)
+    assert "the paper: 4.36 A is 2.45 GPa" in outcome.summary
+
+
+def test_the_table_names_every_site(outcome):
+    result = Result("chemical-pressure", "pb10po46o", outcome.state, outcome.quantities)
+    text = shown(result)
+    assert all(site in text for site in outcome.state["sites"])
+    assert "triangle_empty" in text
+
+
+def test_spins_a_doublet_and_both_couplings():
+    one = doped(CRYSTAL, SITES["Pb1-1"], "Cu")
+    assert spins(one, "Cu", [1.0])["NUPDOWN"] == 1.0
+    two = one.repeat((1, 1, 2))
+    assert spins(two, "Cu", [1.0, 1.0])["NUPDOWN"] == 2.0
+    opposite = spins(two, "Cu", [1.0, -1.0])
+    assert opposite["NUPDOWN"] == 0.0 and opposite["ISPIN"] == 2
+    assert sorted(opposite["MAGMOM"])[:1] + sorted(opposite["MAGMOM"])[-1:] == [-1.0, 1.0]
+
+
+def test_inputs_for_vasp(tmp_path):
+    library = tmp_path / "library"
+    vasp = load(VaspSettings, INPUTS / "vasp.toml")
+    for element, folder in vasp.potcars.items():
+        (library / folder).mkdir(parents=True)
+        (library / folder / "POTCAR").write_text(f"   TITEL  = PAW_PBE {element} 01Jan2000\n")
+    program = vasp.program.model_copy(update={"potcar_library": str(library)})
+    vasp = vasp.model_copy(update={"program": program})
+    folders = write_doped(CRYSTAL, SYSTEM, SETTINGS, vasp, tmp_path / "out")
+    assert len(folders) == 3 * len(SITES)
+    for folder in folders:
+        incar = (folder / "INCAR").read_text()
+        atoms = 41 if folder.name == "one" else 82
+        assert "ISPIN = 2" in incar and "SIGMA = 0.05" in incar
+        assert sum(map(int, (folder / "POSCAR").read_text().splitlines()[6].split())) == atoms
+    nowhere = vasp.model_copy(
+        update={"program": program.model_copy(update={"potcar_library": str(tmp_path / "none")})}
+    )
+    with pytest.raises(EngineMissing, match="POTCAR library"):
+        write_doped(CRYSTAL, SYSTEM, SETTINGS, nowhere, tmp_path / "none")
+
+
+def test_the_gate_refuses_copper_without_spin():
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    gate = load(LabelSettings, INPUTS / "labels.toml").gate
+    atoms = doped(CRYSTAL, SITES["Pb1-1"], "Cu")
+    zero = {"energy": 0.0, "forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6)}
+    atoms.calc = SinglePointCalculator(atoms, **zero)
+    elements = ("Pb", "P", "O", "Cu")
+    for engine, polarised, refused in (
+        ("vasp PBE", False, True),
+        ("cp2k PBE", False, True),
+        ("vasp PBE", True, False),
+        ("SevenNetCalculator 7net-l3i5", False, False),
+    ):
+        atoms.info = {"converged": True, "engine": engine, "spin_polarised": polarised}
+        assert ("closed shell" in (problem(atoms, gate, elements) or "")) == refused
+
+
+def test_other_dopants_and_wrong_ones():
+    silver = SETTINGS.model_copy(update={"dopant": "Ag"})
+    assert dopant_sites(CRYSTAL, SYSTEM, silver) == SITES
+    with pytest.raises(InputError, match="has that already"):
+        dopant_sites(CRYSTAL, SYSTEM, SETTINGS.model_copy(update={"dopant": "O"}))
+    with pytest.raises(InputError, match="replaces = Xe"):
+        dopant_sites(CRYSTAL, SYSTEM, SETTINGS.model_copy(update={"replaces": "Xe"}))
