@@ -60,13 +60,19 @@ JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUD
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
-STATE_GOALS := diffusion
+STATE_GOALS := diffusion arrhenius pressure-scan mechanism cross-check
+# A scan without T or P takes several.
+$(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(filter file,$(origin T)),$(eval override T := 500K 700K 900K)))
+$(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(filter file,$(origin P)),$(eval override P := 0GPa 2.45GPa 4GPa)))
 ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   MODEL  := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
   STATES := $(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(P)) --temperature=$(call quoted,$(T)))
   ifeq ($(STATES),)
     $(error P and T as above)
   endif
+  parts = $(sort $(foreach state,$(STATES),$(word $(1),$(subst /, ,$(state)))))
+  $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,2)),,$(error T="$(T)": an Arrhenius plot needs two temperatures or more, such as T="500K 700K 900K")))
+  $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,1)),,$(error P="$(P)": a scan needs two pressures or more, such as P="0GPa 4GPa")))
   ifeq ($(shell $(SLICE) --potential=$(call quoted,$(MODEL)) && echo done),)
     $(error inputs as above)
   endif
@@ -81,6 +87,15 @@ temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 
 # Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
+# A data set of another project is adopted once: gated, and whole folders of it held out.
+ifneq ($(filter train parity benchmark,$(MAKECMDGOALS)),)
+  ifeq ($(wildcard $(DATA)/origin.json)$(origin DATA),command line)
+    override DATA := $(shell $(PY) bin/adopt.py $(DATA) --out $(RUNS)/$(SYSTEM)/data/$(subst /,_,$(DATA:/=)) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --system inputs/$(SYSTEM).toml)
+    ifeq ($(DATA),)
+      $(error DATA as above)
+    endif
+  endif
+endif
 NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
 THREADS ?= $(or $(CORES),$(shell nproc))
 LABELS  := $(RUNS)/$(SYSTEM)/labels/$(ENGINE)
@@ -124,6 +139,49 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 
 $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
+
+# Scans: one line through the results of several states, whose runs are those of `make diffusion`.
+joined  = $(subst $(subst ,, ),_,$(strip $(1)))
+SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))
+ARRHENIUS := $(RUNS)/$(SYSTEM)/$(PROFILE)/arrhenius/$(SCANNED)
+PRESSURES := $(RUNS)/$(SYSTEM)/$(PROFILE)/pressure-scan/$(SCANNED)
+arrhenius: $(ARRHENIUS)/result.json $(ARRHENIUS)/figure.png | $(VENV) ## Ea and D0, D as bounds where few hops were seen: P="0GPa 4GPa" T="500K 700K 900K"
+pressure-scan: $(PRESSURES)/result.json $(PRESSURES)/figure.png | $(VENV) ## Activation volume, D against P: P="0GPa 2.45GPa 4GPa" T=500K
+arrhenius pressure-scan:
+	@$(PY) bin/show.py $<
+
+$(ARRHENIUS)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/arrhenius.py $(STATE_RESULTS) --out $@
+
+$(PRESSURES)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/pressure_scan.py $(STATE_RESULTS) --out $@
+
+$(ARRHENIUS)/figure.png $(PRESSURES)/figure.png: %/figure.png: %/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_scan.py $< --out $@ --out $(@D)/figure.pdf
+
+# How ions move, from the same trajectories; MSD of all states side by side.
+MECHANISM := $(RUNS)/$(SYSTEM)/$(PROFILE)/mechanism/$(SCANNED)
+MECHANISMS := $(addsuffix /mechanism.json,$(STATE_DIRS))
+mechanism: $(MECHANISMS) $(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,mechanism.png density.png)) $(MECHANISM)/msd.png | $(VENV) ## Hops, waits, concerted moves, exchange, collective D, framework; density and MSD (Figs. 5, 6)
+	@$(foreach file,$(MECHANISMS),$(PY) bin/show.py $(file);)
+
+$(DIFFUSION)/%/mechanism.json $(DIFFUSION)/%/mechanism.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $(@D)/mechanism.json bin/mechanism.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/mechanism.json
+
+$(DIFFUSION)/%/mechanism.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
+	@$(STEP) $@ bin/plot_mechanism.py $< --out $@ --out $(@D)/mechanism.pdf
+
+$(DIFFUSION)/%/density.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
+	@$(STEP) $@ bin/plot_density.py $< --out $@ --out $(@D)/density.pdf --out $(@D)/density.html
+
+cross-check: $(addsuffix /cross-check.json,$(STATE_DIRS)) | $(VENV) ## D of the same trajectories by kinisi, beside our own
+	@$(foreach file,$^,echo 'up to date: $(file)';)
+
+$(DIFFUSION)/%/cross-check.json: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/cross_check.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@
+
+$(MECHANISM)/msd.png: $(STATE_RESULTS) $(MECHANISMS) | $(VENV)
+	@$(STEP) $@ bin/plot_pressures.py $(STATE_RESULTS) --out $@ --out $(@D)/msd.pdf
 
 # Heating and melting. One run a temperature or ramp, each a file; P is 0GPa unless it is given.
 MODE      ?= steps
@@ -236,6 +294,15 @@ LOOP  := $(RUNS)/$(SYSTEM)/loop
 loop: | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
 	@$(STEP) $(LOOP)/result.json bin/loop.py $(DATA) --out $(LOOP) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
 
+DPGEN := $(RUNS)/$(SYSTEM)/dpgen
+dpgen-inputs: | $(VENV) ## The same schedule for DP-GEN: param.json and structures; ENGINE=vasp|cp2k PROFILE=paper|quick
+	@$(PY) bin/dpgen_inputs.py $(DATA) --out $(DPGEN) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --profile $(PROFILE) --system inputs/$(SYSTEM).toml
+
+EXPORTED ?= $(RUNS)/$(SYSTEM)/export/$(subst /,_,$(DATA:/=)).extxyz
+export: | $(VENV) ## Any data set as extxyz: DATA=folder
+	@$(PY) bin/export.py $(DATA) --out $(EXPORTED)
+	@echo 'made: $(EXPORTED)'
+
 ##@ Benchmarks
 # What is verified is the content of these files: it is done again when a byte of them changes.
 REFERENCE ?= inputs/labels/$(SYSTEM)/$(ENGINE)-reference.extxyz
@@ -254,7 +321,7 @@ $(VERIFIED)/result.json: $(VERIFY_KEY) | $(VENV)
 	@$(STEP) $@ bin/verify.py $(POTENTIAL) --reference $(REFERENCE) --system inputs/$(SYSTEM).toml --out $@
 
 # Barriers. ENGINE=mlip ON=dp gives the teacher's energies along the paths found with ON.
-CASE ?= slide hop_1x1x2
+CASE ?= $(or $(strip $(shell sed -n 's/^\[neb\.\(.*\)\]/\1/p' inputs/$(SYSTEM).toml 2>/dev/null)),slide hop_1x1x2)
 ON   ?=
 NEB  := $(RUNS)/$(SYSTEM)/neb
 NEB_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
@@ -323,6 +390,26 @@ $(BENCH)/eos/result.json $(BENCH)/phonons/result.json: $(BENCH)/%/result.json: $
 $(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_$*.py $< --out $@ --out $(@D)/figure.pdf
 
+# A dopant beside pressure; DOPANT= names another element. ENGINE=vasp writes inputs, runs nothing.
+DOPANT   ?= $(shell sed -n 's/^dopant = "\(.*\)".*/\1/p' inputs/chemical-pressure.toml)
+CHEMICAL := $(RUNS)/$(SYSTEM)/chemical-pressure/$(BENCH_NAME)/$(DOPANT)
+CHEMICAL_HOW = $(PY) bin/chemical_pressure.py --system inputs/$(SYSTEM).toml --dopant $(DOPANT)
+chemical-pressure: $(if $(filter vasp,$(BENCH_ENGINE)),,$(CHEMICAL)/figure.png) | $(VENV) ## Ring edges, a, c, V against pressure and with a dopant (Fig. 7): ENGINE=dp|mlip|cp2k DOPANT=Cu; ENGINE=vasp: inputs
+	@$(if $(filter vasp,$(BENCH_ENGINE)),$(CHEMICAL_HOW) --vasp-inputs --out $(CHEMICAL),echo 'up to date: $(CHEMICAL)/result.json')
+
+$(CHEMICAL)/result.json: inputs/chemical-pressure.toml inputs/$(SYSTEM).toml | $(VENV)
+	@$(STEP) $@ $(wordlist 2,9,$(CHEMICAL_HOW)) --engine $(BENCH_ENGINE) $(if $(filter dp,$(BENCH_ENGINE)),--potential $(POTENTIAL)) --out $@
+
+$(CHEMICAL)/figure.png: $(CHEMICAL)/result.json | $(VENV)
+	@$(PY) bin/plot_chemical.py $< --out $@ --out $(@D)/figure.pdf
+
+# Speed, measured on a quiet machine and kept: BUSY=1 measures all the same, and says so.
+BENCHED := $(RUNS)/$(SYSTEM)/bench
+FRAMES  ?= 20000
+FEED    ?= ions
+bench-analysis: | $(VENV) ## From a run's files to D, timed against other tools: FRAMES="2000 20000" FEED=ions|all
+	@$(foreach n,$(FRAMES),$(PY) bin/bench_analysis.py --frames $(n) --feed $(FEED) --system inputs/$(SYSTEM).toml --out $(BENCHED)/analysis$(if $(BUSY), --busy) &&) true
+
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
 	@echo 'ready: $(PY)'
@@ -377,5 +464,5 @@ help: ## This list
 # What is missing is made again, but for a trajectory whose result is there. No product is half-written
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
-.PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion melting labels label converge train loop verify neb benchmark parity lattice eos phonons setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
