@@ -391,7 +391,7 @@ $(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_$*.py $< --out $@ --out $(@D)/figure.pdf
 
 # A dopant beside pressure; DOPANT= names another element. ENGINE=vasp writes inputs, runs nothing.
-DOPANT   ?= $(shell sed -n 's/^dopant = "\(.*\)".*/\1/p' inputs/chemical-pressure.toml)
+DOPANT   ?= $(firstword $(shell sed -n 's/^dopant = "\(.*\)".*/\1/p' inputs/chemical-pressure.toml))
 CHEMICAL := $(RUNS)/$(SYSTEM)/chemical-pressure/$(BENCH_NAME)/$(DOPANT)
 CHEMICAL_HOW = $(PY) bin/chemical_pressure.py --system inputs/$(SYSTEM).toml --dopant $(DOPANT)
 chemical-pressure: $(if $(filter vasp,$(BENCH_ENGINE)),,$(CHEMICAL)/figure.png) | $(VENV) ## Ring edges, a, c, V against pressure and with a dopant (Fig. 7): ENGINE=dp|mlip|cp2k DOPANT=Cu; ENGINE=vasp: inputs
@@ -407,8 +407,15 @@ $(CHEMICAL)/figure.png: $(CHEMICAL)/result.json | $(VENV)
 BENCHED := $(RUNS)/$(SYSTEM)/bench
 FRAMES  ?= 20000
 FEED    ?= ions
+PAPER   ?=
+bench: | $(VENV) ## Speed of MD: networks, kernels, ranks, threads, sizes; fills docs/performance.md, docs/scale.md. PAPER=trained network of its size
+	@$(PY) bin/bench.py $(POTENTIAL) --data inputs/labels/$(SYSTEM)/mlip --system inputs/$(SYSTEM).toml --out $(BENCHED)$(if $(PAPER), --paper $(PAPER))$(if $(BUSY), --busy)
+	@$(BENCH_DOCS)
+
+BENCH_DOCS = $(PY) bin/bench_docs.py regression/evidence/$(SYSTEM)/bench --measured $(BENCHED)
 bench-analysis: | $(VENV) ## From a run's files to D, timed against other tools: FRAMES="2000 20000" FEED=ions|all
 	@$(foreach n,$(FRAMES),$(PY) bin/bench_analysis.py --frames $(n) --feed $(FEED) --system inputs/$(SYSTEM).toml --out $(BENCHED)/analysis$(if $(BUSY), --busy) &&) true
+	@$(BENCH_DOCS)
 
 ##@ Project
 setup: $(VENV) ## Build .venv from requirements.lock (every other task does so by itself)
@@ -465,4 +472,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

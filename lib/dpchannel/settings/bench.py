@@ -45,9 +45,23 @@ class SpeedBench(Strict):
     profile_size: Size
 
 
+class ScaleTargets(Strict):
+    """What is computed from the speeds: one large cell, and a campaign of many crystals."""
+
+    atoms: int = Field(gt=0)
+    run_ps: float = Field(gt=0)
+    systems: int = Field(gt=0)
+    states: int = Field(gt=0)
+    system_atoms: int = Field(gt=0)
+    system_ps: float = Field(gt=0)
+    timestep_fs: float = Field(gt=0)
+    cores: int = Field(gt=0)
+
+
 class BenchSettings(Strict):
     """inputs/bench.toml."""
 
     machine: MachineLimits
     analysis: AnalysisBench
     speed: SpeedBench
+    scale: ScaleTargets
