@@ -128,7 +128,8 @@ def build(
         Nothing is left to train on, a file is damaged, or `root` holds something else.
     """
     root = Path(root)
-    foreign = {path.name for path in root.glob("*")} - PARTS
+    # make's marks of this step, origin.json.in_progress and .failed, belong to it
+    foreign = {path.name for path in root.glob("*") if path.stem not in PARTS} - PARTS
     if foreign:
         raise InputError(
             f"{root}: holds {min(foreign)}, which is no part of a data set and would be deleted. "

@@ -55,7 +55,9 @@ def _draw_isotropic(axes: "Axes", arrays: Arrays, result: Result) -> None:
         moves = role == "mobile"
         suffix, lag = "" if moves else f"_{name}", arrays["lag_ps" if moves else "lag_ps_all"]
         colour = style.MOBILE if moves else next(greys)
-        axes.plot(lag, arrays[f"msd_3d{suffix}"], color=colour, label=name)
+        parts = ("3d",) if moves else ("c", "ab")  # of species at rest the two parts are stored
+        mean = sum(arrays[f"msd_{part}{suffix}"] for part in parts)
+        axes.plot(lag, mean, color=colour, label=name)
     axes.set(xlabel="lag time (ps)", ylabel="MSD (Å$^2$)", xlim=(0, arrays["lag_ps"][-1]))
     axes.set_title(_words(result.quantities["D_3d"], "$D_{3d}$"))
     axes.legend()

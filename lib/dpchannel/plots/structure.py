@@ -125,6 +125,8 @@ def _bonds(atoms: "Atoms", system: SystemSettings, place: Place) -> Points:
         for near in (rule.with_neighbour, rule.without_neighbour)
         if near
     }
+    if not cutoffs:
+        return np.empty((0, 2, 3))
     i, j, shift = neighbor_list("ijS", atoms, cutoffs)
     inside = (shift == 0).all(axis=1) & (i < j)
     points = place(atoms.get_scaled_positions())
