@@ -135,6 +135,7 @@ def _without_rings(
         xy, _ = group_by_line(xy, plane, system.channel.width_A)
         columns = _columns(scaled, mobile, xy, plane, axis)
         site_count = _sites_each(columns, system, n_formula)
+        _check_lines(xy, columns, scaled, plane, float(atoms.cell.lengths()[axis]) / site_count)
     pairs, vectors = distances(atoms, system, species, np.empty((0, 2), np.intp))
     return Sites(
         species=species,
@@ -180,6 +181,26 @@ def _sites_each(columns: list[Index], system: SystemSettings, n_formula: int) ->
             " the distance of two channels?"
         )
     return n_site
+
+
+def _check_lines(
+    xy: Array, columns: list[Index], scaled: Array, plane: Plane, spacing_A: float
+) -> None:
+    """Refuse lines that are no channels: closer together than their sites, or two ions abreast."""
+    apart = plane.distance(xy, xy)
+    np.fill_diagonal(apart, np.inf)
+    if apart.min() < spacing_A:
+        raise InputError(
+            f"structure: sites along the channel are {spacing_A:.2f} A apart, channels only"
+            f" {apart.min():.2f} A: ions would rather hop across. Is channel.axis right?"
+        )
+    for column in columns:
+        lateral = scaled[column][:, plane.axes]
+        if len(column) > 1 and plane.distance(lateral, lateral).max() > spacing_A:
+            raise InputError(
+                f"structure: ions of one channel lie {plane.distance(lateral, lateral).max():.2f} A"
+                " apart across it, more than the distance of its sites. Lower channel.width_A."
+            )
 
 
 def _channels(
