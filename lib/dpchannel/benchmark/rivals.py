@@ -22,6 +22,7 @@ import numpy as np
 
 N_LAG = 100  # of kinisi, whose default, every lag, takes the square of the frames
 MARK = "S"  # pymatgen knows species by element only: ions go under one that the crystal lacks
+REST = "Ne"  # any other element: masses play no part
 
 # job: dump (path), ions (rows of the dump), every_ps, timestep_fs, step_skip, temperature_K
 Job = dict[str, Any]
@@ -78,7 +79,7 @@ def pymatgen(job: Job) -> Found:
     ions, structures = set(job["ions"]), []
     for snapshot in parse_lammps_dumps(job["dump"]):
         rows = snapshot.data.sort_values("id")
-        species = [MARK if k in ions else "Pb" for k in range(len(rows))]
+        species = [MARK if k in ions else REST for k in range(len(rows))]
         lattice = snapshot.box.to_lattice()
         cartesian = rows[["xu", "yu", "zu"]].to_numpy()
         structures.append(Structure(lattice, species, cartesian, coords_are_cartesian=True))
