@@ -66,6 +66,10 @@ def loop(project):
         gate=rules.gate,
         held_out=rules.held_out,
     )
+    training = project / "inputs/training.toml"  # no new frame may outgrow sel: the start is warm
+    training.write_text(
+        re.sub(r"^sel_margin = \S+", "sel_margin = 5.0", training.read_text(), flags=re.M)
+    )
     learn = project / "inputs/learn.toml"
     learn.write_text(learn.read_text().replace("held_out_share = 0.1", "held_out_share = 0.5"))
     return project

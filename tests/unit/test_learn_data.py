@@ -293,8 +293,8 @@ from dpchannel.learn.apart import apart
 
 def work():
     child = subprocess.Popen(["sleep", "600"])
-    print(child.pid, flush=True)
     try:
+        print(child.pid, flush=True)  # from here on the test may kill
         child.wait()
     finally:
         child.terminate()
