@@ -198,10 +198,7 @@ def _run(
         "repeats": str(repeats),
     }
     script = project_root() / "inputs" / "lammps" / SCRIPT
-    command = [*engine.command, "-in", str(script), "-log", _LOG, "-screen", "none"]
-    for name, value in variables.items():
-        command += ["-var", name, value]
-    code, peak_MB = _wait(command, folder, environment)
+    code, peak_MB = _wait(engine.on(str(script), _LOG, variables), folder, environment)
     runs = read_log((folder / _LOG).read_text(errors="replace")) if code == 0 else []
     if len(runs) != 1 + repeats:
         reason = reason_of(folder / _LOG, folder / _OUTPUT)

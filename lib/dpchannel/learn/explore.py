@@ -157,10 +157,8 @@ def explore(
         start = build(system, inputs, task.cell, task.repeat, task.occupancy, task.seed)
         (work / START).write_text(files.data_text(start, system.system.elements))
         shutil.copy(project_root() / "inputs" / "lammps" / "explore.in", work / SCRIPT)
-        command = [*engine.command, "-in", SCRIPT, "-log", LOG, "-screen", "none"]
-        for name, value in _variables(task, lengths, models, work, system, integrator).items():
-            command += ["-var", name, value]
-        return farm.Job(command, work, work / OUTPUT, engine.environment)
+        variables = _variables(task, lengths, models, work, system, integrator)
+        return farm.Job(engine.on(SCRIPT, LOG, variables), work, work / OUTPUT, engine.environment)
 
     def end(task: Task, code: int) -> None:
         work = folder / task.name

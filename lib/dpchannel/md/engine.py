@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,11 @@ class Engine:
 
     command: tuple[str, ...]
     environment: dict[str, str]
+
+    def on(self, script: str, log: str, variables: Mapping[str, str]) -> list[str]:
+        """The command that runs `script` with -var `variables`, silent but for its log."""
+        given = (word for pair in variables.items() for word in ("-var", *pair))
+        return [*self.command, "-in", script, "-log", log, "-screen", "none", *given]
 
 
 def force_field(potential: Path, elements: Sequence[str]) -> dict[str, str]:

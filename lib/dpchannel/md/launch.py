@@ -62,11 +62,9 @@ def launch(
         note(f"{folder}: continuing at step {start} of {plan.total} ({file})")
     segments.discard_from(folder, start)
     _discard_restarts(folder, keep=file)
-    command = [*engine.command, "-in", script, "-log", log_name(start), "-screen", "none"]
     molten = "0" if segments.event(folder, "molten") is None else "1"
     state = {"start": str(start), "restart": file, "molten": molten}
-    for name, value in (variables | state).items():
-        command += ["-var", name, value]
+    command = engine.on(script, log_name(start), variables | state)
     output = folder / f"output.{start}.txt"
     with Watch(folder / f"samples.{start}.txt", plan, note) as watch, open(output, "wb") as stream:
         process = subprocess.Popen(
