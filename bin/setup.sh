@@ -4,6 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 lock=$1 stamp=$2 log=.venv/setup.log
 
+if [ -L .venv ]; then # what is installed there, and dpchannel.pth, belong to another checkout
+    echo "error: $PWD/.venv is a link to $(readlink .venv): set-up would turn that environment over to this checkout. Remove the link (rm .venv) and call make again, which builds one here." >&2
+    exit 2
+fi
 if [ "$(uname -sm)" != "Linux x86_64" ]; then
     echo "error: $lock holds packages for Linux x86_64; this is $(uname -sm). Use a Linux machine or container." >&2
     exit 4

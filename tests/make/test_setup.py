@@ -1,6 +1,7 @@
 """Set-up: the lock files, and the Python that builds the environment."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -52,6 +53,31 @@ def test_no_fitting_python_is_one_line(tmp_path, chosen):
     assert done.returncode == 4
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["of another checkout", "dangling"])
+def test_a_linked_environment_is_refused_and_left_alone(tmp_path, there):
+    """Set-up points dpchannel.pth at its own checkout: through a link, that of another one."""
+    other = tmp_path / "other/.venv"
+    if there:
+        other.mkdir(parents=True)
+        (other / "dpchannel.pth").write_text("other/lib\n")
+    here = tmp_path / "here"
+    (here / "bin").mkdir(parents=True)
+    shutil.copy2(ROOT / "bin/setup.sh", here / "bin")
+    (here / "requirements.lock").write_text("")
+    (here / ".venv").symlink_to(other)
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        [here / "bin/setup.sh", "requirements.lock", ".venv/.stamp-1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {here}/.venv is a link to {other}: ")
+    assert "rm .venv" in done.stderr and done.stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before and (here / ".venv").is_symlink()
+    assert not there or (other / "dpchannel.pth").read_text() == "other/lib\n"
 
 
 def test_every_task_sets_itself_up(project):
