@@ -35,14 +35,8 @@ def test_a_missing_program_names_the_remedy(tmp_path):
 
 
 def test_it_stops_when_its_parent_is_killed(tmp_path):
-    call = (
-        "run_program(['sleep', '300'], Path(sys.argv[1]), log='log', time_limit_min=9, remedy='')"
-    )
-    imports = (
-        "import sys\nfrom pathlib import Path\nfrom dpchannel.labels.process import run_program"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", f"{imports}\n{call}", str(tmp_path)])
-    wait_for(lambda: living(tmp_path))
+    parent = begun(tmp_path, "['sleep', '300']")
+    assert living(tmp_path)
     parent.kill()
     parent.wait()
     wait_for(lambda: not living(tmp_path))
@@ -51,20 +45,36 @@ def test_it_stops_when_its_parent_is_killed(tmp_path):
 def test_an_interrupted_program_stops_in_order(tmp_path):
     """Ctrl-C, or a job out of time: it finds its stop file, and what it does last is done."""
     waits = "until [ -e EXIT ]; do sleep 0.02; done; echo last words"
-    call = (
-        f"run_program(['sh', '-c', '{waits}'], Path(sys.argv[1]), log='log', time_limit_min=9, "
-        "remedy='', stop_file=('EXIT', 'now'))"
-    )
-    imports = (
-        "import sys\nfrom pathlib import Path\nfrom dpchannel.labels.process import run_program"
-    )
     (tmp_path / "EXIT").write_text("of an earlier run")
-    parent = subprocess.Popen([sys.executable, "-c", f"{imports}\n{call}", str(tmp_path)])
-    wait_for(lambda: living(tmp_path))
+    parent = begun(tmp_path, f"['sh', '-c', '{waits}']", stop_file=("EXIT", "now"))
     parent.send_signal(signal.SIGINT)
     assert parent.wait(60) != 0
     assert (tmp_path / "log").read_text() == "last words\n"
     assert (tmp_path / "EXIT").read_text() == "now"
+
+
+PARENT = """
+import subprocess, sys
+from pathlib import Path
+from dpchannel.labels.process import run_program
+
+class Told(subprocess.Popen):
+    def wait(self, *args):
+        Path({mark!r}).touch()  # from here on the test may kill or interrupt
+        return super().wait(*args)
+
+subprocess.Popen = Told
+run_program({command}, Path({folder!r}), time_limit_min=9, **{options})
+"""
+
+
+def begun(folder: Path, command: str, **more) -> subprocess.Popen[bytes]:
+    """A process of its own that waits for `command`."""
+    mark, options = folder.with_name(f"{folder.name}-begun"), OPTIONS | more
+    program = PARENT.format(command=command, folder=str(folder), mark=str(mark), options=options)
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    wait_for(mark.exists)
+    return parent
 
 
 def living(folder: Path) -> list[str]:
