@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dpchannel.child import die_with_parent
+from dpchannel import child
 from dpchannel.errors import EngineFailed, EngineMissing
 
-_PATIENCE_S = 10.0
 _LAST_STEP_S = 60.0  # a step of self-consistency, at most
 
 
@@ -50,16 +48,8 @@ def run_program(
     if stop_file:
         (folder / stop_file[0]).unlink(missing_ok=True)
     with open(folder / log, "wb") as stream:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env={"OMP_NUM_THREADS": "1"} | dict(os.environ) | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+        everything = {"OMP_NUM_THREADS": "1"} | dict(os.environ) | dict(environment or {})
+        process = child.start(command, folder, stream, everything)
         try:
             return process.wait(60 * time_limit_min)
         except subprocess.TimeoutExpired:
@@ -74,16 +64,4 @@ def run_program(
                     process.wait(_LAST_STEP_S)
             raise
         finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        os.killpg(process.pid, how)
-        try:
-            process.wait(_PATIENCE_S)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+            child.stop(process)

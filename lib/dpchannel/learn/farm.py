@@ -1,7 +1,5 @@
 """Many programs, some at a time; all of them end when this one does."""
 
-import os
-import signal
 import subprocess
 import time
 from collections import deque
@@ -10,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from dpchannel.child import die_with_parent
+from dpchannel import child
 
 _POLL_S = 0.1
-_PATIENCE_S = 10.0
 T = TypeVar("T")
 
 
@@ -48,29 +45,9 @@ def run(
                     end(task, process.returncode)
     finally:
         for _, process in running.values():
-            _stop(process)
+            child.stop(process)
 
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
     with open(job.output, "wb") as stream:
-        return subprocess.Popen(
-            list(job.command),
-            cwd=job.folder,
-            env=dict(job.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, how)
-        try:
-            process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            continue
+        return child.start(job.command, job.folder, stream, job.environment)

@@ -1,12 +1,9 @@
 """Start LAMMPS from the newest restart file, watch it, and say clearly how it ended."""
 
-import os
-import signal
-import subprocess
 import time
 from pathlib import Path
 
-from dpchannel.child import die_with_parent
+from dpchannel import child
 from dpchannel.errors import EngineFailed, PotentialError
 from dpchannel.md import restart, segments
 from dpchannel.md.engine import Engine
@@ -14,7 +11,6 @@ from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note, Watch
 
 _POLL_S = 0.2
-_STOP_PATIENCE_S = 10.0
 _QUOTED = 3  # last lines of a program that gave no reason
 _BLOWN_UP = (
     *("lost atoms", "non-numeric", "out of range", "unstable", "bond atoms", "not a number"),
@@ -67,28 +63,18 @@ def launch(
     command = engine.on(script, log_name(start), variables | state)
     output = folder / f"output.{start}.txt"
     with Watch(folder / f"samples.{start}.txt", plan, note) as watch, open(output, "wb") as stream:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=engine.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-            pass_fds=(lock,),
-        )
+        process = child.start(command, folder, stream, engine.environment, pass_fds=(lock,))
         try:
             finite = True
             while finite and process.poll() is None:
                 time.sleep(_POLL_S)
                 finite = watch.update()
         except KeyboardInterrupt:
-            _stop(process)
+            child.stop(process)
             step = (restart.latest(folder) or (0, None))[0]
             raise KeyboardInterrupt(f"the same command goes on from step {step}") from None
         finally:
-            _stop(process)
+            child.stop(process)
     if process.returncode != 0 or not finite:
         reason = reason_of(folder / log_name(start), output) if finite else "T or P is not a number"
         raise failure(folder / log_name(start), watch.step, reason, variables["potential"])
@@ -99,18 +85,6 @@ def _discard_restarts(folder: Path, keep: str) -> None:
     for path in folder.glob("restart.*.[ab]"):
         if path.name[:-1] != keep[:-1]:
             path.unlink()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        os.killpg(process.pid, how)
-        try:
-            process.wait(_STOP_PATIENCE_S)
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def reason_of(log: Path, output: Path) -> str:
