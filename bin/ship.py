@@ -28,8 +28,8 @@ def main(
     from dpchannel.potential.card import ship
     from dpchannel.potential.data import labelled_frames
     from dpchannel.potential.deepmd_input import elements_of
+    from dpchannel.potential.frozen import COMPRESSED, MODEL
     from dpchannel.potential.test import force_difference
-    from dpchannel.potential.train import COMPRESSED, MODEL
     from dpchannel.results import Result
     from dpchannel.settings import TrainingSettings, load
 

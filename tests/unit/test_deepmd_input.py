@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dpchannel.errors import EngineFailed, InputError
-from dpchannel.potential import train
+from dpchannel.potential import dp, train
 from dpchannel.potential.deepmd_input import selected_neighbours, training_input
 from dpchannel.settings import TrainingSettings, load
 
@@ -89,7 +89,7 @@ def toy(tmp_path, monkeypatch):
     program = tmp_path / "dp"
     program.write_text(FAKE_DP.format(python=sys.executable))
     program.chmod(0o755)
-    monkeypatch.setattr(train, "_program", lambda: str(program))
+    monkeypatch.setattr(dp, "program", lambda: str(program))
     monkeypatch.setattr(train, "POLL_S", 0.05)
     monkeypatch.setattr(train.data, "most_neighbours", lambda *_: [2, 2, 4])
     monkeypatch.chdir(tmp_path)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from dpchannel.potential.train import Note, train
+from dpchannel.potential.frozen import Note
+from dpchannel.potential.train import train
 from dpchannel.results import project_root
 from dpchannel.settings import SystemSettings, TrainingSettings, load
 

@@ -13,7 +13,8 @@ from dpchannel.errors import InputError
 from dpchannel.learn.apart import together
 from dpchannel.potential.data import most_neighbours
 from dpchannel.potential.deepmd_input import read_input
-from dpchannel.potential.train import COMPRESSED, train
+from dpchannel.potential.frozen import COMPRESSED
+from dpchannel.potential.train import train
 
 if TYPE_CHECKING:
     from dpchannel.settings import NetworkSettings, TrainingSettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
 from dpchannel.potential.deepmd_input import read_input
-from dpchannel.potential.train import COMPRESSED, MODEL
+from dpchannel.potential.frozen import COMPRESSED, MODEL
 from dpchannel.results import Result, replacing, sha256
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Runs DeePMD-kit: neighbour statistics, training that resumes after a kill, freeze, compress."""
+"""Runs DeePMD-kit: neighbour statistics, and a training that resumes after a kill."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpchannel.child import die_with_parent
-from dpchannel.errors import EngineFailed, EngineMissing, InputError
-from dpchannel.potential import data
+from dpchannel.errors import EngineFailed, InputError
+from dpchannel.potential import data, dp
 from dpchannel.potential.deepmd_input import (
     CHECKPOINT,
     CURVE,
@@ -24,15 +23,13 @@ from dpchannel.potential.deepmd_input import (
     selected_neighbours,
     training_input,
 )
-from dpchannel.results import replacing, sha256
+from dpchannel.potential.frozen import COMPRESSED, MODEL, Note, freeze
+from dpchannel.results import sha256
 
 if TYPE_CHECKING:
     from dpchannel.settings import NetworkSettings, TrainingSettings
 
-MODEL = "model.pb"
-COMPRESSED = "model-compressed.pb"
 POLL_S = 2.0
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -81,25 +78,8 @@ def train(
         _prepare(dataset, work, settings, network, elements, init_model, note)
         if not (work / MODEL).exists():
             _run_training(work, network.steps, init_model, threads, note, lock)
-            freeze(work, threads)
-            note(f"frozen: {work / MODEL}")
-        if not (work / COMPRESSED).exists():
-            compress(work, settings.run.compress_step, threads)
-            note(f"compressed: {work / COMPRESSED}")
+        freeze(work, settings.run.compress_step, threads=threads, note=note)
     return Trained(work / MODEL, work / COMPRESSED, work / "input.json")
-
-
-def freeze(work: Path, threads: int = 1) -> None:
-    """Write `model.pb` from the last checkpoint."""
-    with replacing(work / MODEL) as aside:
-        _dp(["--tf", "freeze", "-c", ".", "-o", aside.name], work, threads, "freeze.log")
-
-
-def compress(work: Path, step: float, threads: int = 1) -> None:
-    """Write `model-compressed.pb`: the embedding network becomes a table."""
-    with replacing(work / COMPRESSED) as aside:
-        command = ["--tf", "compress", "-i", MODEL, "-o", aside.name, "-s", str(step)]
-        _dp([*command, "-t", "input.json"], work, threads, "compress.log")
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
@@ -169,7 +149,7 @@ def _seen_from(work: Path, dataset: Path, split: str) -> list[Path]:
 def _run_training(
     work: Path, steps: int, init_model: Path | None, threads: int, note: Note, lock: int
 ) -> None:
-    command = [_program(), "--tf", "train", "input.json"]
+    command = [dp.program(), "--tf", "train", "input.json"]
     note(f"{steps} steps: how long they take is shown after the first; a stopped training goes on")
     if (work / "checkpoint").exists():
         command += ["--restart", CHECKPOINT]
@@ -181,7 +161,7 @@ def _run_training(
         process = subprocess.Popen(
             command,
             cwd=work,
-            env=_threads(threads),
+            env=dp.environment(threads),
             stdout=log,
             stderr=log,
             pass_fds=(lock,),
@@ -235,39 +215,3 @@ def _locked(work: Path) -> Iterator[int]:
                 f"{work}: another training is running here. Wait, or stop it."
             ) from None
         yield lock.fileno()
-
-
-def _program() -> str:
-    dp = Path(sys.executable).with_name("dp")
-    if not dp.exists():
-        raise EngineMissing(f"{dp}: DeePMD-kit is not installed. Run `make setup`.")
-    return str(dp)
-
-
-def _threads(threads: int) -> dict[str, str]:
-    return os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
-        "DP_INTER_OP_PARALLELISM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-
-
-def _dp(arguments: Sequence[str], folder: Path, threads: int, log: str | None) -> str:
-    """Run `dp` to its end in `folder`; its words go to `log` and are returned."""
-    done = subprocess.run(
-        [_program(), *arguments],
-        cwd=folder,
-        env=_threads(threads),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        preexec_fn=die_with_parent,
-    )
-    if log is not None:
-        (folder / log).write_text(done.stdout)
-    if done.returncode != 0:
-        where = folder / log if log else done.stdout[-500:]
-        raise EngineFailed(f"dp {arguments[1]} ended with {done.returncode}: see {where}.")
-    return done.stdout
