@@ -3,7 +3,7 @@
 // DeePMD-kit's wheel is compiled for every x86-64 and stores the six coefficients of a quintic side
 // by side, so its inner loop runs one number at a time. Here the tables are stored once more, by
 // coefficient, and the loop over the embedding's width fills the vector unit. Same arithmetic, another
-// order of additions: results differ by rounding.
+// order of additions: results differ by rounding. Networks in double or single precision.
 //
 // Preloaded into LAMMPS (`make native`, lib/dpchannel/md/native.py), these definitions stand in for
 // those of libdeepmd.so, DeePMD-kit 3.2. What they do not cover is passed on to the original.
@@ -23,11 +23,12 @@ constexpr int N_COEFFICIENT = 6;  // of a quintic
 constexpr int N_BASIS = 4;        // s(r), and s(r) times the unit vector
 
 // The grid of one table: two parts of different spacing.
+template <typename T>
 struct Grid {
-  double lower, upper, max, fine, coarse;
+  T lower, upper, max, fine, coarse;
   int n_fine, n_row;
 
-  explicit Grid(const double* info)
+  explicit Grid(const T* info)
       : lower(info[0]), upper(info[1]), max(info[2]), fine(info[3]), coarse(info[4]) {
     n_fine = int((upper - lower) / fine);
     n_row = n_fine + int((std::nextafter(max, lower) - upper) / coarse) + 1;
@@ -35,18 +36,19 @@ struct Grid {
 };
 
 // Where x lies: the row, x within the row, and how far x is beyond the table's ends.
+template <typename T>
 struct Place {
   int row;
-  double x, beyond;
+  T x, beyond;
 
-  Place(const Grid& grid, double x_) : row(0), x(0.0), beyond(0.0) {
+  Place(const Grid<T>& grid, T x_) : row(0), x(0), beyond(0) {
     if (x_ < grid.lower) {
       beyond = x_ - grid.lower;
     } else if (x_ < grid.upper) {
       row = int((x_ - grid.lower) / grid.fine);
       x = x_ - (row * grid.fine + grid.lower);
     } else {
-      const double inside = std::min(x_, grid.max);
+      const T inside = std::min(x_, grid.max);
       const int coarse = x_ < grid.max ? int((x_ - grid.upper) / grid.coarse)
                                        : grid.n_row - 1 - grid.n_fine;
       row = grid.n_fine + coarse;
@@ -57,9 +59,10 @@ struct Place {
 };
 
 // Coefficients as [row][coefficient][width]; the source is [row][width][coefficient].
+template <typename T>
 class Table {
  public:
-  Table(const double* source, int n_row, int width)
+  Table(const T* source, int n_row, int width)
       : source_(source), n_row_(n_row), width_(width),
         values_(size_t(n_row) * width * N_COEFFICIENT) {
     for (int row = 0; row < n_row; ++row)
@@ -68,10 +71,10 @@ class Table {
           values_[(size_t(row) * N_COEFFICIENT + c) * width + k] = original(row, k, c);
   }
 
-  const double* row(int row) const { return &values_[size_t(row) * N_COEFFICIENT * width_]; }
+  const T* row(int row) const { return &values_[size_t(row) * N_COEFFICIENT * width_]; }
 
   // Another model may be loaded where an earlier one was: three rows must still agree.
-  bool holds(const double* source, int n_row, int width) const {
+  bool holds(const T* source, int n_row, int width) const {
     if (source != source_ || n_row != n_row_ || width != width_) return false;
     for (int r : {0, n_row / 2, n_row - 1})
       for (int k = 0; k < width; ++k)
@@ -81,53 +84,56 @@ class Table {
   }
 
  private:
-  double original(int row, int k, int c) const {
+  T original(int row, int k, int c) const {
     return source_[(size_t(row) * width_ + k) * N_COEFFICIENT + c];
   }
 
-  const double* source_;
+  const T* source_;
   int n_row_, width_;
-  std::vector<double> values_;
+  std::vector<T> values_;
 };
 
-const Table& table_of(const double* source, int n_row, int width) {
+template <typename T>
+const Table<T>& table_of(const T* source, int n_row, int width) {
   static std::mutex lock;
-  static std::vector<std::unique_ptr<Table>> known;  // one for each pair of types
+  static std::vector<std::unique_ptr<Table<T>>> known;  // one for each pair of types
   const std::lock_guard<std::mutex> guard(lock);
   for (const auto& table : known)
     if (table->holds(source, n_row, width)) return *table;
-  known.push_back(std::make_unique<Table>(source, n_row, width));
+  known.push_back(std::make_unique<Table<T>>(source, n_row, width));
   return *known.back();
 }
 
 // Neighbours are sorted: the rest of a list is padding, equal to its last entry.
-bool is_padding(const double* em, double x, double last, bool sorted) {
-  return sorted && x == last && em[1] == 0.0 && em[2] == 0.0 && em[3] == 0.0;
+template <typename T>
+bool is_padding(const T* em, T x, T last, bool sorted) {
+  return sorted && x == last && em[1] == 0 && em[2] == 0 && em[3] == 0;
 }
 
-void forward(double* out, const Table& table, const Grid& grid, const double* em_x,
-             const double* em, int n_atom, int n_neighbour, int width, bool sorted) {
+template <typename T>
+void forward(T* out, const Table<T>& table, const Grid<T>& grid, const T* em_x,
+             const T* em, int n_atom, int n_neighbour, int width, bool sorted) {
 #pragma omp parallel for
   for (int i = 0; i < n_atom; ++i) {
-    double* __restrict__ out0 = out + size_t(i) * N_BASIS * width;
-    double* __restrict__ out1 = out0 + width;
-    double* __restrict__ out2 = out1 + width;
-    double* __restrict__ out3 = out2 + width;
-    std::fill(out0, out0 + N_BASIS * width, 0.0);
-    const double* x = em_x + size_t(i) * n_neighbour;
+    T* __restrict__ out0 = out + size_t(i) * N_BASIS * width;
+    T* __restrict__ out1 = out0 + width;
+    T* __restrict__ out2 = out1 + width;
+    T* __restrict__ out3 = out2 + width;
+    std::fill(out0, out0 + N_BASIS * width, T(0));
+    const T* x = em_x + size_t(i) * n_neighbour;
     for (int j = 0; j < n_neighbour; ++j) {
-      const double* l = em + (size_t(i) * n_neighbour + j) * N_BASIS;
+      const T* l = em + (size_t(i) * n_neighbour + j) * N_BASIS;
       const bool rest = is_padding(l, x[j], x[n_neighbour - 1], sorted);
-      const double times = rest ? n_neighbour - j : 1;
-      const double l0 = times * l[0], l1 = times * l[1], l2 = times * l[2], l3 = times * l[3];
-      const Place at(grid, x[j]);
-      const double* __restrict__ a = table.row(at.row);
-      const double d = at.x, beyond = at.beyond;
+      const T times = rest ? n_neighbour - j : 1;
+      const T l0 = times * l[0], l1 = times * l[1], l2 = times * l[2], l3 = times * l[3];
+      const Place<T> at(grid, x[j]);
+      const T* __restrict__ a = table.row(at.row);
+      const T d = at.x, beyond = at.beyond;
 #pragma omp simd
       for (int k = 0; k < width; ++k) {
-        const double a1 = a[width + k], a2 = a[2 * width + k], a3 = a[3 * width + k];
-        const double a4 = a[4 * width + k], a5 = a[5 * width + k];
-        double g = a[k] + (a1 + (a2 + (a3 + (a4 + a5 * d) * d) * d) * d) * d;
+        const T a1 = a[width + k], a2 = a[2 * width + k], a3 = a[3 * width + k];
+        const T a4 = a[4 * width + k], a5 = a[5 * width + k];
+        T g = a[k] + (a1 + (a2 + (a3 + (a4 + a5 * d) * d) * d) * d) * d;
         g += beyond * (a1 + (2 * a2 + (3 * a3 + (4 * a4 + 5 * a5 * d) * d) * d) * d);
         out0[k] += g * l0;
         out1[k] += g * l1;
@@ -139,34 +145,35 @@ void forward(double* out, const Table& table, const Grid& grid, const double* em
   }
 }
 
-void backward(double* dx, double* dem, const Table& table, const Grid& grid, const double* em_x,
-              const double* em, const double* dout, int n_atom, int n_neighbour, int width,
+template <typename T>
+void backward(T* dx, T* dem, const Table<T>& table, const Grid<T>& grid, const T* em_x,
+              const T* em, const T* dout, int n_atom, int n_neighbour, int width,
               bool sorted) {
-  std::fill(dx, dx + size_t(n_atom) * n_neighbour, 0.0);
-  std::fill(dem, dem + size_t(n_atom) * n_neighbour * N_BASIS, 0.0);
+  std::fill(dx, dx + size_t(n_atom) * n_neighbour, T(0));
+  std::fill(dem, dem + size_t(n_atom) * n_neighbour * N_BASIS, T(0));
 #pragma omp parallel for
   for (int i = 0; i < n_atom; ++i) {
-    const double* __restrict__ r0 = dout + size_t(i) * N_BASIS * width;
-    const double* __restrict__ r1 = r0 + width;
-    const double* __restrict__ r2 = r1 + width;
-    const double* __restrict__ r3 = r2 + width;
-    const double* x = em_x + size_t(i) * n_neighbour;
+    const T* __restrict__ r0 = dout + size_t(i) * N_BASIS * width;
+    const T* __restrict__ r1 = r0 + width;
+    const T* __restrict__ r2 = r1 + width;
+    const T* __restrict__ r3 = r2 + width;
+    const T* x = em_x + size_t(i) * n_neighbour;
     for (int j = 0; j < n_neighbour; ++j) {
       const size_t place = size_t(i) * n_neighbour + j;
-      const double* l = em + place * N_BASIS;
+      const T* l = em + place * N_BASIS;
       const bool rest = is_padding(l, x[j], x[n_neighbour - 1], sorted);
-      const double times = rest ? n_neighbour - j : 1;
-      const double l0 = l[0], l1 = l[1], l2 = l[2], l3 = l[3];
-      const Place at(grid, x[j]);
-      const double* __restrict__ a = table.row(at.row);
-      const double d = at.x, beyond = at.beyond;
-      double sum = 0, sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+      const T times = rest ? n_neighbour - j : 1;
+      const T l0 = l[0], l1 = l[1], l2 = l[2], l3 = l[3];
+      const Place<T> at(grid, x[j]);
+      const T* __restrict__ a = table.row(at.row);
+      const T d = at.x, beyond = at.beyond;
+      T sum = 0, sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
 #pragma omp simd reduction(+ : sum, sum0, sum1, sum2, sum3)
       for (int k = 0; k < width; ++k) {
-        const double a1 = a[width + k], a2 = a[2 * width + k], a3 = a[3 * width + k];
-        const double a4 = a[4 * width + k], a5 = a[5 * width + k];
-        const double slope = a1 + (2 * a2 + (3 * a3 + (4 * a4 + 5 * a5 * d) * d) * d) * d;
-        const double g = a[k] + (a1 + (a2 + (a3 + (a4 + a5 * d) * d) * d) * d) * d + slope * beyond;
+        const T a1 = a[width + k], a2 = a[2 * width + k], a3 = a[3 * width + k];
+        const T a4 = a[4 * width + k], a5 = a[5 * width + k];
+        const T slope = a1 + (2 * a2 + (3 * a3 + (4 * a4 + 5 * a5 * d) * d) * d) * d;
+        const T g = a[k] + (a1 + (a2 + (a3 + (a4 + a5 * d) * d) * d) * d) * d + slope * beyond;
         sum += slope * (l0 * r0[k] + l1 * r1[k] + l2 * r2[k] + l3 * r3[k]);
         sum0 += g * r0[k];
         sum1 += g * r1[k];
@@ -174,7 +181,7 @@ void backward(double* dx, double* dem, const Table& table, const Grid& grid, con
         sum3 += g * r3[k];
       }
       dx[place] = times * sum;
-      double* to = dem + place * N_BASIS;
+      T* to = dem + place * N_BASIS;
       to[0] = times * sum0;
       to[1] = times * sum1;
       to[2] = times * sum2;
@@ -229,38 +236,69 @@ template <typename T>
 void tabulate_fusion_se_a_grad_cpu(T*, T*, T*, const T*, const T*, const T*, const T*, const T*,
                                    const T*, int, int, int, bool, int);
 
-template <>
-void tabulate_fusion_se_a_cpu<double>(double* out, const double* table, const double* info,
-                                      const double* em_x, const double* em, const double* two,
-                                      int n_atom, int n_neighbour, int width, bool sorted,
-                                      int n_basis) {
+// Instead of DeePMD-kit's own, whose symbol is passed on for what is not covered here.
+template <typename T>
+void tabulate(const char* symbol, T* out, const T* table, const T* info, const T* em_x, const T* em,
+              const T* two, int n_atom, int n_neighbour, int width, bool sorted, int n_basis) {
   if (two != nullptr || n_basis != N_BASIS || n_neighbour < 1) {
-    static const auto theirs = original<decltype(&tabulate_fusion_se_a_cpu<double>)>(
-        "_ZN6deepmd24tabulate_fusion_se_a_cpuIdEEvPT_PKS1_S4_S4_S4_S4_iiibi");
+    static const auto theirs = original<decltype(&tabulate_fusion_se_a_cpu<T>)>(symbol);
     theirs(out, table, info, em_x, em, two, n_atom, n_neighbour, width, sorted, n_basis);
     return;
   }
-  const Grid grid(info);
+  const Grid<T> grid(info);
   forward(out, table_of(table, grid.n_row, width), grid, em_x, em, n_atom, n_neighbour, width,
           sorted);
 }
 
-template <>
-void tabulate_fusion_se_a_grad_cpu<double>(double* dx, double* dem, double* dtwo,
-                                           const double* table, const double* info,
-                                           const double* em_x, const double* em, const double* two,
-                                           const double* dout, int n_atom, int n_neighbour,
-                                           int width, bool sorted, int n_basis) {
+template <typename T>
+void tabulate_grad(const char* symbol, T* dx, T* dem, T* dtwo, const T* table, const T* info,
+                   const T* em_x, const T* em, const T* two, const T* dout, int n_atom,
+                   int n_neighbour, int width, bool sorted, int n_basis) {
   if (two != nullptr || n_basis != N_BASIS || n_neighbour < 1) {
-    static const auto theirs = original<decltype(&tabulate_fusion_se_a_grad_cpu<double>)>(
-        "_ZN6deepmd29tabulate_fusion_se_a_grad_cpuIdEEvPT_S2_S2_PKS1_S4_S4_S4_S4_S4_iiibi");
+    static const auto theirs = original<decltype(&tabulate_fusion_se_a_grad_cpu<T>)>(symbol);
     theirs(dx, dem, dtwo, table, info, em_x, em, two, dout, n_atom, n_neighbour, width, sorted,
            n_basis);
     return;
   }
-  const Grid grid(info);
+  const Grid<T> grid(info);
   backward(dx, dem, table_of(table, grid.n_row, width), grid, em_x, em, dout, n_atom, n_neighbour,
            width, sorted);
+}
+
+template <>
+void tabulate_fusion_se_a_cpu<double>(double* out, const double* table, const double* info, const double* em_x,
+                                   const double* em, const double* two, int n_atom, int n_neighbour,
+                                   int width, bool sorted, int n_basis) {
+  tabulate("_ZN6deepmd24tabulate_fusion_se_a_cpuIdEEvPT_PKS1_S4_S4_S4_S4_iiibi", out, table, info,
+           em_x, em, two, n_atom, n_neighbour, width, sorted, n_basis);
+}
+
+template <>
+void tabulate_fusion_se_a_grad_cpu<double>(double* dx, double* dem, double* dtwo, const double* table,
+                                        const double* info, const double* em_x, const double* em,
+                                        const double* two, const double* dout, int n_atom,
+                                        int n_neighbour, int width, bool sorted, int n_basis) {
+  tabulate_grad("_ZN6deepmd29tabulate_fusion_se_a_grad_cpuIdEEvPT_S2_S2_PKS1_S4_S4_S4_S4_S4_iiibi",
+                dx, dem, dtwo, table, info, em_x, em, two, dout, n_atom, n_neighbour, width, sorted,
+                n_basis);
+}
+
+template <>
+void tabulate_fusion_se_a_cpu<float>(float* out, const float* table, const float* info, const float* em_x,
+                                   const float* em, const float* two, int n_atom, int n_neighbour,
+                                   int width, bool sorted, int n_basis) {
+  tabulate("_ZN6deepmd24tabulate_fusion_se_a_cpuIfEEvPT_PKS1_S4_S4_S4_S4_iiibi", out, table, info,
+           em_x, em, two, n_atom, n_neighbour, width, sorted, n_basis);
+}
+
+template <>
+void tabulate_fusion_se_a_grad_cpu<float>(float* dx, float* dem, float* dtwo, const float* table,
+                                        const float* info, const float* em_x, const float* em,
+                                        const float* two, const float* dout, int n_atom,
+                                        int n_neighbour, int width, bool sorted, int n_basis) {
+  tabulate_grad("_ZN6deepmd29tabulate_fusion_se_a_grad_cpuIfEEvPT_S2_S2_PKS1_S4_S4_S4_S4_S4_iiibi",
+                dx, dem, dtwo, table, info, em_x, em, two, dout, n_atom, n_neighbour, width, sorted,
+                n_basis);
 }
 
 template <typename T>
