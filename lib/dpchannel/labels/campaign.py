@@ -7,10 +7,9 @@ engine or the reader refused, with the reason and the log. A kill loses the fram
 from __future__ import annotations
 
 import csv
-import fcntl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from dpchannel.errors import EngineFailed, InputError, NotConverged
 from dpchannel.labels.dataset import read_labelled
 from dpchannel.labels.labeler import Labeler, frame_id
 from dpchannel.labels.queue import Note, label_queue, labelled_ids
+from dpchannel.lock import locked
 from dpchannel.results import relative, replacing
 
 if TYPE_CHECKING:
@@ -173,15 +173,6 @@ def _not_too_many(
         )
 
 
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """Hold the campaign's lock; it dies with the process."""
-    work.mkdir(parents=True, exist_ok=True)
-    with open(work / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{work}: another process labels these frames now. Wait for it, or stop it."
-            ) from None
-        yield
+def _alone(work: Path) -> AbstractContextManager[int]:
+    """Hold the campaign's lock; InputError when another process has it."""
+    return locked(work, "another process labels these frames now. Wait for it, or stop it.")

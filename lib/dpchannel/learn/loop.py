@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpchannel.errors import InputError, NotConverged
+from dpchannel.errors import NotConverged
 from dpchannel.labels.campaign import forget_failures
 from dpchannel.labels.dataset import build
 from dpchannel.learn import explore, judge, seed, state
@@ -23,6 +21,7 @@ from dpchannel.learn.committee import train_committee
 from dpchannel.learn.label import label
 from dpchannel.learn.select import trajectory
 from dpchannel.learn.verdict import finished
+from dpchannel.lock import locked
 from dpchannel.results import Check, Result, replacing, sha256
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def run(loop: Loop, iterations: int) -> Result:
     EngineMissing, EngineFailed
         From training, LAMMPS or the engine of labels.
     """
-    with _alone(loop.root):
+    with locked(loop.root, "this loop is running already. Wait, or stop it."):
         held = seed.adopt(
             loop.data,
             loop.root,
@@ -223,14 +222,3 @@ def _conclude(loop: Loop, history: list[Result]) -> Result:
     if not path.exists() or path.read_text() != result.to_json():  # a second call changes nothing
         result.write(path)
     return result
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{root}: this loop is running already. Wait, or stop it.") from None
-        yield

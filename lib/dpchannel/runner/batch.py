@@ -9,17 +9,17 @@ Everything but the number is written before `sbatch` runs, so an answer that got
 by the name.
 """
 
-import fcntl
 import getpass
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dpchannel.errors import InputError
+from dpchannel.lock import locked
 
 _RECORD, TASKS, WORDS, SITE = "batch.json", "tasks.tsv", "words", "site.sh"
 LOGS = Path("slurm/log")  # the one folder of logs
@@ -110,13 +110,6 @@ def batches(home: Path) -> list[Batch]:
     return sorted(found, key=lambda batch: batch.submitted)
 
 
-@contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Hold the lock of all submissions from here; it dies with the process."""
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{home}: another make submits from here now. Wait for it.") from None
-        yield
+def alone(home: Path) -> AbstractContextManager[int]:
+    """Hold the lock of all submissions from here; InputError when another process has it."""
+    return locked(home, "another make submits from here now. Wait for it.")
