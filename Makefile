@@ -428,7 +428,7 @@ setup-dft: ## Add CP2K from the system's packages (apt-get)
 	@bin/setup_dft.sh
 	@echo 'ready: CP2K'
 
-native: | $(VENV) ## Compile the kernels of MD for this machine: 1.6 times faster; needs g++, NATIVE=0 leaves them out
+native: | $(VENV) ## Compile the slowest kernels of MD for this machine; needs g++, NATIVE=0 leaves them out, make bench times both
 	@$(PY) bin/native.py
 
 doctor: | $(VENV) ## What is installed, which engines work here, what to do about the rest

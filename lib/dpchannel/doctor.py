@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
         Finding("tensorflow", "potential, CPU", _package("tensorflow-cpu"), setup, needed=True),
         Finding("lmp with deepmd", "molecular dynamics", _lammps(), setup, needed=True),
         Finding("mpirun", "cores of one run", _mpi(), setup, needed=True),
-        Finding("native kernels", "MD, 1.6 times faster", _native(), "make native (needs g++)"),
+        Finding("native kernels", "MD, faster", _native(), "make native (needs g++)"),
         Finding("cores", "grant fewer with CORES=n", _cores(), "", needed=True),
         Finding("sevenn, torch", "labels: the teacher", _teacher(), "make setup-mlip"),
         Finding("GPU", "long runs", _gpu(), "none seen by nvidia-smi; CPU runs work without"),
