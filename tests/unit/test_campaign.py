@@ -17,6 +17,7 @@ from dpchannel.labels import campaign
 from dpchannel.labels.campaign import forget_failures, read_failures, read_queue, work_on
 from dpchannel.labels.labeler import frame_id
 from dpchannel.labels.mlip import MlipLabeler
+from dpchannel.lock import locked
 from dpchannel.settings import MlipSettings
 from dpchannel.settings.campaign import PatienceSettings
 from dpchannel.units import parse_duration
@@ -116,7 +117,7 @@ def test_too_many_failures_stop_it(tmp_path):
 
 
 def test_two_campaigns_do_not_work_on_the_same_labels(tmp_path):
-    with campaign._alone(tmp_path / "work"), pytest.raises(InputError, match="another process"):
+    with locked(tmp_path / "work", ""), pytest.raises(InputError, match="another process"):
         work(tmp_path, Engine())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dpchannel.errors import EngineFailed, InputError
+from dpchannel.lock import locked
 from dpchannel.potential import dp, train
 from dpchannel.potential.deepmd_input import selected_neighbours, training_input
 from dpchannel.settings import TrainingSettings, load
@@ -157,6 +158,5 @@ def test_a_warm_start_keeps_sel_and_names_the_checkpoint(toy):
 
 def test_two_trainings_do_not_share_a_folder(toy):
     run, _, folder = toy
-    (folder / "work").mkdir()
-    with train._locked(folder / "work"), pytest.raises(InputError, match="another training"):
+    with locked(folder / "work", ""), pytest.raises(InputError, match="another training"):
         run()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +76,7 @@ def work_on(
     """
     started, longest = time.monotonic(), 0.0
     failures = out.with_name("failed.tsv")
-    with _alone(work):
+    with locked(work, "another process labels these frames now. Wait for it, or stop it."):
         done, failed = labelled_ids(out), read_failures(failures)
         for atoms in queue:
             name = frame_id(atoms)
@@ -171,8 +170,3 @@ def _not_too_many(
             "Look at the reasons there and test the engine's settings on one frame; "
             "RETRY=1 tries all of them again."
         )
-
-
-def _alone(work: Path) -> AbstractContextManager[int]:
-    """Hold the campaign's lock; InputError when another process has it."""
-    return locked(work, "another process labels these frames now. Wait for it, or stop it.")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dpchannel.child import die_with_parent
 from dpchannel.errors import EngineFailed, InputError
+from dpchannel.lock import locked
 from dpchannel.potential import data, dp
 from dpchannel.potential.deepmd_input import (
     CHECKPOINT,
@@ -73,8 +72,7 @@ def train(
         `dp` failed; the message names the log.
     """
     data.check_arrays(dataset, elements)
-    work.mkdir(parents=True, exist_ok=True)
-    with _locked(work) as lock:
+    with locked(work, "another training is running here. Wait, or stop it.") as lock:
         _prepare(dataset, work, settings, network, elements, init_model, note)
         if not (work / MODEL).exists():
             _run_training(work, network.steps, init_model, threads, note, lock)
@@ -203,15 +201,3 @@ def _progress_line(row: dict[str, float], steps: int, begin: tuple[float, float]
         minutes = elapsed / made * (steps - step) / 60
         parts.append(f"{minutes:.0f} min left" if minutes < 100 else f"{minutes / 60:.1f} h left")
     return "  ".join(parts)
-
-
-@contextmanager
-def _locked(work: Path) -> Iterator[int]:
-    with open(work / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{work}: another training is running here. Wait, or stop it."
-            ) from None
-        yield lock.fileno()
