@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.physics.hops import Hops
-from dpchannel.physics.jumps import concerted, direction, neighbours, waits
+from dpchannel.physics.jumps import concerted, direction, independence, neighbours, waits
 
 TIME = np.arange(1001) * 0.1  # 100 ps
 
@@ -84,6 +84,20 @@ def test_a_column_that_slides_is_concerted():
     found = concerted(made(*rows), [np.arange(4)], TIME, 0.7)
     assert (found.same, found.opposite) == (16, 0)  # four pairs of neighbours, four times
     assert found.ratio[1] > 5 and found.chance < 1e-6
+
+
+def test_hops_that_come_together_are_not_called_independent():
+    columns = [np.arange(4)]
+    apart = made((100, 0, 1), (300, 1, 1), (500, 2, 1), (800, 3, 1))
+    assert independence(apart, columns, TIME, 1.0).ok
+    slide = made((500, 0, 1), (502, 1, 1), (504, 2, 1), (506, 3, 1))
+    check = independence(slide, columns, TIME, 1.0)
+    assert not check.ok
+    assert "too narrow" in check.text
+
+
+def test_without_hops_nothing_speaks_against_independence():
+    assert independence(made(), [np.arange(4)], TIME, 1.0).ok
 
 
 def test_neighbours_in_other_channels_do_not_count():

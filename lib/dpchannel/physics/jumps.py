@@ -10,6 +10,7 @@ from scipy.stats import CensoredData, binomtest, ecdf, poisson
 from dpchannel.physics.arrays import Array, IntArray
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.intervals import CONFIDENCE, garwood
+from dpchannel.results import Check
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,20 @@ def concerted(
     chance = float(poisson.sf(n_same - 1, expected)) if expected > 0 else 1.0
     n_opposite = int((near & ~is_same).sum())
     return Concerted(n_same, n_opposite, expected, ratio, chance, delay_ps, is_same)
+
+
+def independence(
+    found: Hops, columns: Sequence[NDArray[np.integer]], time_ps: Array, window_ps: float
+) -> Check:
+    """Whether hops may be counted as independent, as every interval from their number does."""
+    together = concerted(found, columns, time_ps, window_ps)
+    text = (
+        f"{together.same} pairs of neighbours hop in one direction within {window_ps:g} ps, "
+        f"{together.expected:.2g} by chance (so many or more: {100 * together.chance:.2g} %)"
+    )
+    if together.chance < 1 - CONFIDENCE:
+        text += "; so the intervals that rest on the number of hops are too narrow"
+    return Check("independent_hops", together.chance >= 1 - CONFIDENCE, text)
 
 
 def neighbours(columns: Sequence[NDArray[np.integer]]) -> IntArray:

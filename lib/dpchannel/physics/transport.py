@@ -11,6 +11,7 @@ from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Fit, Walk, fit_diffusion, fit_line
 from dpchannel.physics.hops import Hops, hops, lattice_phase
 from dpchannel.physics.intervals import CONFIDENCE, HopCount, Interval, diffusion_interval, garwood
+from dpchannel.physics.jumps import independence
 from dpchannel.physics.msd import group_msd, lag_count, lag_times, local_exponent
 from dpchannel.results import Check, Quantity
 from dpchannel.settings import DiffusionSettings
@@ -99,6 +100,7 @@ def analyse_diffusion(
         checks.append(Check(f"diffusive_{name}", fit.exponent is not None, fit.why))
         if name == "c" and fit.exponent is not None:
             quantities["exponent_c"] = Quantity(fit.exponent, "", method=fit.why)
+    checks.append(independence(found, columns, time_ps, settings.concerted_ps))
     return Transport(quantities, arrays, checks)
 
 
