@@ -100,6 +100,8 @@ def trained(tmp_path):
     dataset.mkdir()
     (work / "model.pb").write_text("whole")
     (work / "model-compressed.pb").write_text("table")
+    for suffix in ("index", "data-00000-of-00001"):
+        (work / f"model.ckpt.{suffix}").write_text(suffix)
     model = {
         "type_map": ["Pb", "P", "O"],
         "descriptor": {
@@ -114,7 +116,11 @@ def trained(tmp_path):
     }
     content = {
         "model": model,
-        "training": {"numb_steps": 20, "seed": 1},
+        "training": {
+            "numb_steps": 20,
+            "seed": 1,
+            "training_data": {"systems": ["../elsewhere/train/hop-41"]},
+        },
         "learning_rate": {"type": "exp"},
         "loss": {"start_pref_v": 0.02},
     }
@@ -157,6 +163,13 @@ def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
     for name in ("model.pb", "model-compressed.pb"):
         assert content["files"][name]["sha256"] == sha256(out / name)
     assert "deepmd-kit" in content["versions"]
+
+
+def test_the_checkpoint_goes_along_and_names_the_data_where_they_lie(trained, tmp_path):
+    folder = ship(trained, tmp_path / "shipped").parent / "checkpoint"
+    assert (folder / "model.ckpt.index").read_text() == "index"
+    systems = json.loads((folder / "input.json").read_text())["training"]["training_data"]
+    assert systems == {"systems": ["../../set/train/hop-41"]}
 
 
 def test_a_range_beyond_the_data_is_refused(trained, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
-from dpchannel.potential.deepmd_input import read_input
+from dpchannel.potential.deepmd_input import CHECKPOINT, read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
 from dpchannel.results import Result, replacing, sha256
 
@@ -30,7 +31,7 @@ def ship(
     span: RangeSettings,
     max_force_difference: float,
 ) -> Path:
-    """Copy a trained potential to `out` and write its card beside it.
+    """Copy a trained potential and its last checkpoint to `out` and write its card beside it.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def ship(
     the card then says so in `range.confirmed_by_data`.
     """
     origin, settings = _json(dataset / "origin.json"), read_input(work)
-    for name in (MODEL, COMPRESSED):
+    for name in (MODEL, COMPRESSED, f"{CHECKPOINT}.index"):
         if not (work / name).is_file():
             raise InputError(f"{work / name}: missing. Finish the training with bin/train.py.")
     tested = (test.provenance.get("potential") or {}).get("sha256")
@@ -65,6 +66,7 @@ def ship(
     for name in (MODEL, COMPRESSED):
         with replacing(out / name) as aside:
             shutil.copyfile(work / name, aside)
+    _copy_checkpoint(work, dataset, out / "checkpoint")
     content = _content(origin, settings, test, span, max_force_difference)
     content["range"]["confirmed_by_data"] = confirmed
     content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
@@ -72,6 +74,21 @@ def ship(
     with replacing(out / "card.toml") as aside:
         aside.write_text(toml(content))
     return out / "card.toml"
+
+
+def _copy_checkpoint(work: Path, dataset: Path, folder: Path) -> None:
+    """What `dp train --init-model` needs, and an input.json that names `dataset` where it lies."""
+    folder.mkdir(exist_ok=True)
+    for suffix in ("index", "data-00000-of-00001"):
+        with replacing(folder / f"{CHECKPOINT}.{suffix}") as aside:
+            shutil.copyfile(work / f"{CHECKPOINT}.{suffix}", aside)
+    content = read_input(work)
+    for name in ("training_data", "validation_data"):
+        if part := content["training"].get(name):
+            kept = [dataset.joinpath(*Path(p).parts[-2:]) for p in part["systems"]]
+            part["systems"] = [os.path.relpath(path, folder) for path in kept]
+    with replacing(folder / "input.json") as aside:
+        aside.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def toml(content: Mapping[str, Any]) -> str:
