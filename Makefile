@@ -428,7 +428,7 @@ setup-dft: ## Add CP2K from the system's packages (apt-get)
 	@bin/setup_dft.sh
 	@echo 'ready: CP2K'
 
-native: | $(VENV) ## Compile the slowest kernels of MD for this machine; needs g++, NATIVE=0 leaves them out, make bench times both
+native: | $(VENV) ## Compile the slowest kernels of MD for this CPU, as set-up does where there is g++; NATIVE=0 leaves them out
 	@$(PY) bin/native.py
 
 doctor: | $(VENV) ## What is installed, which engines work here, what to do about the rest

@@ -1,10 +1,13 @@
 """Kernels of this project, compiled for this machine, in place of DeePMD-kit's slowest ones.
 
 lib/dpchannel/native/kernels.cc says what they do and why. They are optional: without them the
-wheel's own kernels run, and results differ by rounding.
+wheel's own kernels run, and results differ by rounding. An environment on a shared disk may hold
+them for several kinds of CPU; one compiled for another kind is never loaded.
 """
 
+import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -72,4 +75,15 @@ def compile_kernels() -> Path:
 
 
 def _library() -> Path:
-    return Path(sys.prefix) / "lib" / f"dpchannel-kernels-{sha256(SOURCE)[:12]}.so"
+    return Path(sys.prefix) / "lib" / f"dpchannel-kernels-{sha256(SOURCE)[:12]}-{_cpu()}.so"
+
+
+def _cpu() -> str:
+    """A short name for what -march=native stands for here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    says = {line.split(":")[0].strip(): line for line in lines if ":" in line}
+    kind = "".join(says.get(key, "") for key in ("model name", "flags"))
+    return hashlib.sha256(kind.encode()).hexdigest()[:8]
