@@ -71,13 +71,6 @@ def test_energy_and_forces_are_those_of_the_wheel(library, strain, vacuum_A, tmp
     assert not np.array_equal(native_forces, forces)  # else the kernels were not used
 
 
-def test_kernels_of_another_cpu_are_not_loaded(monkeypatch):
-    here = native._library()
-    monkeypatch.setattr(native, "_cpu", lambda: "another")
-    assert native._library() != here
-    assert native.kernels() is None
-
-
 def test_without_kernels_nothing_is_preloaded(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "_library", lambda: tmp_path / "none.so")
     assert native.preloaded({"LD_PRELOAD": "other.so"}) == {}
