@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -116,6 +116,14 @@ def replacing(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write the arrays behind a result to an .npz file beside it, in one step."""
+    import numpy as np
+
+    with replacing(path) as aside:
+        np.savez_compressed(aside, allow_pickle=False, **arrays)
 
 
 def sha256(path: Path) -> str:

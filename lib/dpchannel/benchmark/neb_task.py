@@ -16,7 +16,7 @@ from dpchannel.benchmark.neb import evaluated, images_of, lowest, profile_of, re
 from dpchannel.benchmark.route import read_images, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError
-from dpchannel.results import Result, provenance, relative, replacing, sha256
+from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import BandSettings, CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.cells import load_structure
 from dpchannel.structures.relax import relax
@@ -136,8 +136,7 @@ def write(found: Found, out: Path) -> None:
     """Write path and profile, then the result that names them."""
     out.parent.mkdir(parents=True, exist_ok=True)
     write_images(out.parent / PATH, found.images)
-    with replacing(out.parent / PROFILE) as aside:
-        np.savez(aside, allow_pickle=False, **profile_of(found.images).arrays())
+    write_arrays(out.parent / PROFILE, profile_of(found.images).arrays())
     for name in (PATH, PROFILE):
         found.result.files[relative(out.parent / name)] = sha256(out.parent / name)
     found.result.write(out)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from dpchannel.benchmark.engines import Engine
 from dpchannel.potential.verify import Findings
-from dpchannel.results import Result, provenance, relative, replacing, sha256
+from dpchannel.results import Result, provenance, relative, replacing, sha256, write_arrays
 from dpchannel.settings import Strict
 from dpchannel.structures.io import PIPE, write_structure
 
@@ -87,8 +86,7 @@ def write(task: Task, outcome: Outcome, out: Path) -> Result:
 
 def _beside(task: Task, outcome: Outcome, folder: Path) -> Iterable[Path]:
     if outcome.arrays:
-        with replacing(folder / f"{task.name}.npz") as aside:
-            np.savez_compressed(aside, allow_pickle=False, **outcome.arrays)
+        write_arrays(folder / f"{task.name}.npz", outcome.arrays)
         yield folder / f"{task.name}.npz"
     for name, atoms in outcome.structures.items():
         write_structure(folder / f"{name}.extxyz", atoms)

@@ -16,7 +16,7 @@ from dpchannel.learn.select import candidates, thin_out
 from dpchannel.potential import data
 from dpchannel.potential.calculator import PRECISE, calculator
 from dpchannel.potential.test import ALL, assess
-from dpchannel.results import Result, provenance, replacing, sha256
+from dpchannel.results import Result, provenance, sha256, write_arrays
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -69,9 +69,7 @@ def write(
             columns, (np.full(len(found.step), k), found.step, found.force), strict=True
         ):
             columns[name].append(values)
-    with replacing(folder / ARRAYS) as aside:
-        task, step, force = (np.concatenate(values) for values in columns.values())
-        np.savez_compressed(aside, task=task, step=step, max_devi_f=force)
+    write_arrays(folder / ARRAYS, {name: np.concatenate(rows) for name, rows in columns.items()})
     for line in verdict.table(counts):
         loop.note(line)
     model = folder / state.TRAIN / "000" / PRECISE

@@ -12,7 +12,7 @@ from dpchannel.errors import InputError
 from dpchannel.md.coexist import Coexistence, coexist
 from dpchannel.physics.melting import MIN_BRANCH
 from dpchannel.report import coexistence as search
-from dpchannel.results import Result, provenance, relative, replacing, sha256
+from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.melting import InterfaceSettings
 from dpchannel.statepoint import StatePoint
@@ -88,8 +88,7 @@ def run(
     found = search.search(at, how, what.note)
     arrays = search.arrays(found)
     sidecar = out.parent / SIDECAR
-    with replacing(sidecar) as aside:
-        np.savez_compressed(aside, allow_pickle=False, **arrays)
+    write_arrays(sidecar, arrays)
     head = place.system.system
     result = Result(
         "melting",

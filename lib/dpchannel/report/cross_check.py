@@ -1,20 +1,19 @@
 """D of one trajectory by another package, kinisi, beside our own: two estimators, one walk."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md.h5md import read_h5md
+from dpchannel.md.h5md import Trajectory
 from dpchannel.physics import displacement
 from dpchannel.physics.msd import lag_count
 from dpchannel.physics.transport import analyse_diffusion
+from dpchannel.report import trajectory_task as task
 from dpchannel.report.conditions import mobile_columns, require_usable
-from dpchannel.report.diffusion_task import run_provenance, run_state
-from dpchannel.results import Check, Quantity, Result, relative, sha256
-from dpchannel.settings import DiffusionSettings, SystemSettings, load
+from dpchannel.results import Check, Quantity, Result
+from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.structures.classify import classify
 from dpchannel.structures.measure import site_spacing
 
@@ -36,9 +35,13 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
     ------
     InputError      a settings file or the trajectory cannot be used
     """
-    started = time.time()
-    system, settings = load(SystemSettings, system_file), load(DiffusionSettings, settings_file)
-    trajectory, where = read_h5md(traj), relative(traj)
+    return task.run(analyse, None, traj, system_file, settings_file, out)
+
+
+def analyse(
+    trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
+) -> tuple[Result, task.Arrays]:
+    """Both estimates and whether they agree; there are no arrays to keep."""
     require_usable(trajectory, system, where)
     sites, mobile = classify(trajectory.atoms, system), trajectory.mobile
     columns = mobile_columns(sites, mobile.index, where)
@@ -52,18 +55,16 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
         ions, mobile.time_ps, cell, sites.axis_index, float(window[0]), settings.max_lag_fraction
     )
     slope = ours.quantities["D_c_slope"]
+    agreement = _agreement(theirs, slope)
     result = Result(
         task="cross-check",
         system=system.system.name,
-        state=run_state(trajectory, system, sites, columns),
+        state=task.state(trajectory, system, sites, columns),
         quantities={"D_c_kinisi": theirs, "D_c_slope": slope, "D_c": ours.quantities["D_c"]},
-        checks=[_agreement(theirs, slope)],
-        files={where: sha256(traj)},
-        provenance=run_provenance(trajectory.meta, settings, started),
+        checks=[agreement],
+        summary=agreement.text,
     )
-    result.summary = result.checks[0].text
-    result.write(out)
-    return result
+    return result, {}
 
 
 def kinisi_diffusion(

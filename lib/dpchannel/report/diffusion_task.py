@@ -1,6 +1,5 @@
 """From one trajectory to the diffusion result of its state point, and the arrays behind it."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,25 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md.h5md import Trajectory, read_h5md
+from dpchannel.md.h5md import Trajectory
 from dpchannel.md.ondisk import in_memory
 from dpchannel.physics import displacement
 from dpchannel.physics.hops import lattice_phase
 from dpchannel.physics.msd import ClassMSD
 from dpchannel.physics.transport import analyse_diffusion, analyse_isotropic
+from dpchannel.report import trajectory_task as task
 from dpchannel.report.averages import average, average_quantities, lattice_series, set_point_checks
 from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
 from dpchannel.report.diffusion import sentence
 from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
-from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
-from dpchannel.settings import DiffusionSettings, SystemSettings, load
+from dpchannel.results import Check, Quantity, Result
+from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.classify import Sites, classify
 from dpchannel.structures.measure import site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-Arrays = dict[str, Any]
 
 SIDECAR = "msd.npz"
 MAX_PATH_FRAMES = 2000  # of the ions' paths kept for the figure
@@ -42,23 +41,12 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
     InputError          a settings file or the trajectory cannot be used
     NotConverged        the framework is not a crystal, so there is no lattice frame
     """
-    started = time.time()
-    system = load(SystemSettings, system_file)
-    settings = load(DiffusionSettings, settings_file)
-    trajectory = read_h5md(traj)
-    result, arrays = analyse(trajectory, system, settings, where=relative(traj))
-    sidecar = out.parent / SIDECAR
-    with replacing(sidecar) as aside:
-        np.savez_compressed(aside, **arrays)
-    result.files = {relative(path): sha256(path) for path in (sidecar, traj)}
-    result.provenance = run_provenance(trajectory.meta, settings, started)
-    result.write(out)
-    return result
+    return task.run(analyse, SIDECAR, traj, system_file, settings_file, out)
 
 
 def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
-) -> tuple[Result, Arrays]:
+) -> tuple[Result, task.Arrays]:
     """Quantities, checks and sentence of one trajectory, and the arrays of its figure.
 
     The ions' coordinates are all that grows with the number of frames: they are read once, and
@@ -86,7 +74,7 @@ def analyse(
     quantities = transport.quantities | average_quantities(trajectory, sites, series)
     if sites.has_channel:
         quantities["site_spacing"] = average(spacing, "A")
-    state = run_state(trajectory, system, sites, columns)
+    state = task.state(trajectory, system, sites, columns)
     rest = {"lag_ps_all" if k == "lag_ps" else k: v for k, v in at_rest.arrays().items()}
     result = Result(
         task="diffusion",
@@ -126,35 +114,6 @@ def _at_rest(
     )
 
 
-def run_state(
-    trajectory: Trajectory,
-    system: SystemSettings,
-    sites: Sites,
-    columns: list[Index],
-) -> dict[str, Any]:
-    """Set point, size and length of a run."""
-    meta, info = trajectory.meta, trajectory.atoms.info
-    length = trajectory.mobile.time_ps[-1] - trajectory.mobile.time_ps[0]
-    profile = meta.get("settings", {}).get("profile", {})
-    return {
-        "compound": system.system.title,
-        "pressure_GPa": float(meta["state"]["pressure_GPa"]),
-        "temperature_K": float(meta["state"]["temperature_K"]),
-        "profile": meta.get("profile"),
-        "cell": info.get("cell", system.system.cell),
-        "repeat": [int(n) for n in info.get("repeat", profile.get("repeat", ()))],
-        "occupancy": info.get("occupancy"),
-        "n_atoms": len(trajectory.atoms),
-        "n_ions": len(trajectory.mobile.index),
-        "channel_axis": system.channel.axis,
-        "n_channels": len(sites.columns) if sites.has_channel else 0,
-        "ions_per_column": sorted({len(column) for column in columns}),
-        "equilibrate_ps": profile.get("equilibrate_ps"),
-        "produce_ps": round(float(length), 6),
-        "timestep_fs": round(1000 * trajectory.timestep_ps, 6),
-    }
-
-
 def _summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:
     numbers = paper().all_states(name, "D_c")
     elsewhere = None
@@ -168,7 +127,7 @@ def _summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quant
     )
 
 
-def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float) -> Arrays:
+def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float) -> task.Arrays:
     """Site number of every ion against time, 0 at the start; thinned for the figure."""
     every = -(-len(time_ps) // MAX_PATH_FRAMES)
     height = np.empty((len(time_ps[::every]), along.shape[1]), np.float32)
@@ -177,17 +136,3 @@ def _paths(along: Array, columns: list[Index], time_ps: Array, spacing_A: float)
         sites = (path[::every] - lattice_phase(path, spacing_A)) / spacing_A
         height[:, column] = sites - np.round(sites[0])
     return {"time_ps": time_ps[::every], "height_sites": height}
-
-
-def run_provenance(
-    meta: Mapping[str, Any], settings: DiffusionSettings, started: float
-) -> dict[str, Any]:
-    """Of the analysis, with that of the molecular dynamics it rests on."""
-    own = provenance(
-        settings={"diffusion": settings.model_dump(), **meta.get("settings", {})}, started=started
-    )
-    for key, source in (("potential", "potential"), ("seed", "seed"), ("cores", "ranks")):
-        own[key] = meta.get(source)
-    kept = ("command", "code", "versions", "started", "wall_s", "ranks")
-    own["md"] = {key: meta[key] for key in kept if key in meta}
-    return own

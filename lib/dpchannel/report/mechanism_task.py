@@ -1,21 +1,19 @@
 """From one trajectory to its mechanism: result, and the arrays of its figures."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md.h5md import Trajectory, read_h5md
+from dpchannel.md.h5md import Trajectory
 from dpchannel.physics import displacement
 from dpchannel.physics.collective import analyse_collective, haven_ratio
 from dpchannel.physics.density import Slice, slice_density
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.transport import Transport, analyse_diffusion
+from dpchannel.report import trajectory_task as task
 from dpchannel.report.conditions import left_out, mobile_columns, require_usable, whole_crystal
-from dpchannel.report.diffusion_task import run_provenance, run_state
 from dpchannel.report.mechanism import (
     framework_numbers,
     hop_numbers,
@@ -23,14 +21,13 @@ from dpchannel.report.mechanism import (
     moving_sites,
     sentence,
 )
-from dpchannel.results import Quantity, Result, relative, replacing, sha256
-from dpchannel.settings import DiffusionSettings, SystemSettings, load
+from dpchannel.results import Quantity, Result
+from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.structures.classify import Sites, classify
 from dpchannel.structures.columns import Index, Plane
 from dpchannel.structures.measure import site_spacing
 
 Array = NDArray[np.float64]
-Arrays = dict[str, Any]
 
 SIDECAR = "mechanism.npz"
 FROM_HOPS = ("n_hops", "ion_ns", "hop_rate", "D_c", "D_c_slope", "D_c_hops", "exponent_c")
@@ -60,22 +57,12 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
     InputError          a settings file or the trajectory cannot be used
     NotConverged        the framework is not a crystal, so there is no lattice frame
     """
-    started = time.time()
-    system, settings = load(SystemSettings, system_file), load(DiffusionSettings, settings_file)
-    trajectory = read_h5md(traj)
-    result, arrays = analyse(trajectory, system, settings, where=relative(traj))
-    sidecar = out.parent / SIDECAR
-    with replacing(sidecar) as aside:
-        np.savez_compressed(aside, **arrays)
-    result.files = {relative(path): sha256(path) for path in (sidecar, traj)}
-    result.provenance = run_provenance(trajectory.meta, settings, started)
-    result.write(out)
-    return result
+    return task.run(analyse, SIDECAR, traj, system_file, settings_file, out)
 
 
 def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
-) -> tuple[Result, Arrays]:
+) -> tuple[Result, task.Arrays]:
     """Quantities, checks and sentence of one trajectory, and the arrays of its figures."""
     require_usable(trajectory, system, where)
     system.channel.index  # noqa: B018  (refuses a crystal without channels)
@@ -93,7 +80,7 @@ def analyse(
     kept = {name: tracer.quantities[name] for name in FROM_HOPS if name in tracer.quantities}
     quantities = kept | hopping | charge.quantities | {"haven_ratio": _haven(tracer, charge)}
     quantities |= framework
-    state = run_state(trajectory, system, sites, columns)
+    state = task.state(trajectory, system, sites, columns)
     result = Result(
         task="mechanism",
         system=system.system.name,
@@ -136,7 +123,7 @@ def _haven(tracer: Transport, charge: Transport) -> Quantity:
     return haven_ratio(*slopes)
 
 
-def _paths(run: _Run) -> Arrays:
+def _paths(run: _Run) -> task.Arrays:
     """Of the ion that moves furthest and of the ligand beside its channel (Fig. 5 of the paper)."""
     others = run.sites.roles["other"]
     if len(others) == 0:
@@ -155,7 +142,7 @@ def _paths(run: _Run) -> Arrays:
     }
 
 
-def _densities(run: _Run) -> Arrays:
+def _densities(run: _Run) -> task.Arrays:
     """Of ions and of ligands, in a slice through a row of channels and seen along them (Fig. 6)."""
     sites, inverse = run.sites, np.linalg.inv(run.cell)
     plane = Plane(run.cell, sites.axis_index)
@@ -167,7 +154,7 @@ def _densities(run: _Run) -> Arrays:
     }
     every = -(-len(run.ions) // MAX_DENSITY_FRAMES)
     atoms = {"mobile": run.ions[::every], "other": run.everyone[:, sites.roles["other"]]}
-    arrays: Arrays = {"cell_A": run.cell, "slab_A": np.array(SLAB_A)}
+    arrays: task.Arrays = {"cell_A": run.cell, "slab_A": np.array(SLAB_A)}
     for view, where in views.items():
         arrays[f"axes_{view}"] = np.array(where.axes)
         for name, positions in atoms.items():

@@ -15,7 +15,7 @@ from dpchannel.physics.order import nearest_distance_A
 from dpchannel.report.averages import lattice_series
 from dpchannel.report.heating import Look, Run, look, look_along, look_at_rest
 from dpchannel.report.melting import Findings, analyse
-from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
+from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.melting import MeltingProfile, MeltingSettings
 from dpchannel.structures.classify import classify
@@ -168,8 +168,7 @@ def _write(
         beside.append(path)
     found.arrays["shown_K"] = np.array([one.temperature_K for one in shown])
     sidecar = out.parent / SIDECAR
-    with replacing(sidecar) as aside:
-        np.savez_compressed(aside, allow_pickle=False, **found.arrays)
+    write_arrays(sidecar, found.arrays)
     own = provenance(settings={"melting": heating.settings.model_dump()}, started=started)
     kept = ("command", "code", "versions", "started", "wall_s", "ranks", "settings")
     own |= {"md": {key: meta[key] for key in kept if key in meta}}

@@ -14,7 +14,7 @@ from dpchannel import units
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import ActivationLine, Observation, Range
 from dpchannel.physics.intervals import CONFIDENCE
-from dpchannel.results import Check, Quantity, Result, provenance, relative, replacing, sha256
+from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 
 SIDECAR = "scan.npz"
 GRID = 41  # points of a drawn line
@@ -105,8 +105,7 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
         summary=" ".join(said),
     )
     sidecar = out.parent / SIDECAR
-    with replacing(sidecar) as aside:
-        np.savez_compressed(aside, **arrays)
+    write_arrays(sidecar, arrays)
     result.files = {relative(path): sha256(path) for path in (sidecar, *paths)}
     result.provenance = provenance(settings={"of": of}, started=started)
     result.write(out)
