@@ -20,7 +20,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Result file; - writes stdout.")] = Path("-"),
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="Holds the targets.")] = INPUTS / "training.toml",
-    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    threads: cli.Threads = 1,
 ) -> None:
     """Print MAE and RMSE of energy, force and virial; write them as one result."""
     os.environ |= {"OMP_NUM_THREADS": str(threads), "DP_INTRA_OP_PARALLELISM_THREADS": str(threads)}

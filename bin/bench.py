@@ -25,7 +25,7 @@ def main(
     only: Annotated[str, typer.Option(help="Pattern of names: lammps-shipped-*.")] = "*",
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to measure.")] = INPUTS / "bench.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
+    cores: cli.Cores = None,
     busy: Annotated[
         bool, typer.Option("--busy", envvar="BUSY", help="Time a busy machine, and say so.")
     ] = False,

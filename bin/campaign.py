@@ -25,7 +25,7 @@ def main(
         Path | None, typer.Option(help="Settings of the engine [default: inputs/ENGINE.toml].")
     ] = None,
     retry: Annotated[bool, typer.Option(help="Try failed frames again.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    threads: cli.Threads = 1,
 ) -> None:
     """Every finished label is kept; call again to go on."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before the engine's libraries load

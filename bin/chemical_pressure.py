@@ -16,7 +16,7 @@ INPUTS = project_root() / "inputs"
 def main(
     out: Annotated[Path, typer.Option(help="result.json; with --vasp-inputs a folder")],
     engine: Annotated[str, typer.Option(help="of the curve: dp, mlip, cp2k")] = "dp",
-    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    potential: cli.ShippedPotential = None,
     vasp_inputs: Annotated[
         bool, typer.Option("--vasp-inputs", help="only write spin-polarised relaxations for VASP")
     ] = False,
@@ -24,7 +24,7 @@ def main(
     settings: Annotated[Path, typer.Option(help="pressures and dopant")] = INPUTS
     / "chemical-pressure.toml",
     dopant: Annotated[str, typer.Option(help="default: that of the settings")] = "",
-    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    cores: cli.Cores = None,
 ) -> None:
     """Relax under each pressure, then with the dopant on each site; goes on where it stopped."""
     from dpchannel.benchmark import engines

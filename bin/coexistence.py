@@ -14,17 +14,15 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 def main(
     heated: Annotated[Path, typer.Argument(help="melting.npz of bin/melting.py: the solid's cell")],
-    potential: Annotated[Path, typer.Option(help="Folder, or frozen model with its card.toml.")],
+    potential: cli.Potential,
     pressure: Annotated[str, typer.Option(help="With unit: 0GPa.")],
     out: Annotated[Path, typer.Option(help="Result file; the runs lie beside it.")],
     system: cli.System = Path("pb10po46o"),
     profile: Annotated[str, typer.Option(help="Of inputs/melting.toml.")] = "quick",
     settings: Annotated[Path, typer.Option(help="Sizes and limits.")] = INPUTS / "melting.toml",
-    md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", envvar="FORCE", help="Leave the potential's range.")
-    ] = False,
+    md_settings: cli.Integrator = INPUTS / "md.toml",
+    cores: cli.Cores = None,
+    force: cli.Force = False,
 ) -> None:
     """Started again after an interruption, it goes on; runs that are done are only read."""
     from dpchannel.report.melting_runs import Order, find_coexistence

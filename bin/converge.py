@@ -22,7 +22,7 @@ def main(
         Path | None, typer.Option(help="Settings of the engine [default: inputs/ENGINE.toml].")
     ] = None,
     budget: Annotated[str, typer.Option(help="Begin no point after this time.")] = "30d",
-    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    threads: cli.Threads = 1,
 ) -> None:
     """Every point is computed once and kept; call again to go on."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before the engine's libraries load

@@ -13,7 +13,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 
 def main(
-    traj: Annotated[Path, typer.Option(help="H5MD file of bin/md.py.")],
+    traj: cli.Trajectory,
     out: Annotated[Path, typer.Option(help="Result file to write.")],
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to analyse.")] = INPUTS / "diffusion.toml",

@@ -27,7 +27,7 @@ def main(
     frame: Annotated[
         str, typer.Option(help="Only the frame of this name; OUT appears when it is labelled.")
     ] = "",
-    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    threads: cli.Threads = 1,
 ) -> None:
     """Label what is not labelled yet; a killed run goes on where it stopped."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before the engine's libraries load

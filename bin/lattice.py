@@ -14,12 +14,12 @@ INPUTS = project_root() / "inputs"
 
 
 def main(
-    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
-    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    engine: cli.Engine = "dp",
+    potential: cli.ShippedPotential = None,
     reference: Annotated[Path | None, typer.Option(help="the teacher's relaxed cells")] = None,
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    cores: cli.Cores = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
 ) -> None:
     """Relax the crystal at zero pressure; relaxed.extxyz lies beside the result."""

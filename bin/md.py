@@ -17,17 +17,15 @@ INPUTS = ROOT / "inputs"
 
 
 def main(
-    potential: Annotated[Path, typer.Option(help="Folder, or frozen model with its card.toml.")],
+    potential: cli.Potential,
     pressure: Annotated[str, typer.Option(help="With unit: 4GPa.")],
     temperature: Annotated[str, typer.Option(help="With unit: 500K.")],
     out: Annotated[Path, typer.Option(help="H5MD file to write; LAMMPS works in md/ beside it.")],
     system: cli.System = Path("pb10po46o"),
     profile: cli.Profile = Path("quick"),
-    md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", envvar="FORCE", help="Leave the potential's range.")
-    ] = False,
+    md_settings: cli.Integrator = INPUTS / "md.toml",
+    cores: cli.Cores = None,
+    force: cli.Force = False,
 ) -> None:
     """NPT: equilibrate, then produce. Started again after an interruption, it goes on."""
     from dpchannel.md import cores as share

@@ -20,7 +20,7 @@ def main(
     case: Annotated[str, typer.Option(help="a case of the settings")] = "slide",
     pressure: Annotated[str, typer.Option(help="with its unit, such as 4GPa")] = "0GPa",
     engine: Annotated[str, typer.Option(help="dp, mlip, cp2k or vasp")] = "dp",
-    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    potential: cli.ShippedPotential = None,
     reevaluate: Annotated[
         Path | None, typer.Option(help="only give the engine's energies on this path.extxyz")
     ] = None,
@@ -30,7 +30,7 @@ def main(
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
     work: Annotated[Path | None, typer.Option(help="finished parts [default: beside OUT]")] = None,
-    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    cores: cli.Cores = None,
 ) -> None:
     """Relax cell and end points, find the path, print its barriers.
 

@@ -15,14 +15,14 @@ INPUTS = project_root() / "inputs"
 
 def main(
     data: Annotated[Path, typer.Argument(help="data set, or labelled extxyz")],
-    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
-    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    engine: cli.Engine = "dp",
+    potential: cli.ShippedPotential = None,
     own_zero: Annotated[
         bool, typer.Option(help="the labels count energy from another zero: take the mean off")
     ] = False,
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    cores: cli.Cores = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
 ) -> None:
     """Print MAE, RMSE and R2 on frames trained on and held out; parity.npz holds every pair."""

@@ -14,15 +14,12 @@ INPUTS = project_root() / "inputs"
 
 
 def main(
-    relaxed: Annotated[
-        Path | None,
-        typer.Argument(help="relaxed.extxyz of bin/lattice.py, - is stdin; else relaxed here"),
-    ] = None,
-    engine: Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")] = "dp",
-    potential: Annotated[Path | None, typer.Option(help="default: the shipped one")] = None,
+    relaxed: cli.Relaxed = None,
+    engine: cli.Engine = "dp",
+    potential: cli.ShippedPotential = None,
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="default: CORES, else all")] = None,
+    cores: cli.Cores = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
 ) -> None:
     """Bands, densities of states, heat capacity; then the softest modes, frozen in and relaxed.

@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result.json of bin/chemical_pressure.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw a result and the chemical-pressure.npz beside it; print the table."""
     from dpchannel.plots.chemical import plot_chemical

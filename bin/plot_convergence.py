@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result.json of bin/converge.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw the figure from the result file alone."""
     from dpchannel.plots.convergence import plot_convergence

@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="mechanism.json of bin/mechanism.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw a mechanism result and the mechanism.npz beside it."""
     from dpchannel.plots.mechanism import plot_mechanism

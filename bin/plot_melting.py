@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result of bin/melting.py or bin/coexistence.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw a melting result from the arrays and pictures beside it."""
     from dpchannel.plots.coexistence import plot_coexistence

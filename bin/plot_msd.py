@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result.json of bin/diffusion.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw msd.png, msd.pdf from a diffusion result and the msd.npz beside it."""
     from dpchannel.plots.msd import plot_msd

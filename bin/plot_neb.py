@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     results: Annotated[list[Path], typer.Argument(help="result.json of bin/neb.py, one or more")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw barriers, one or several in one figure, from results and the profile.npz beside each."""
     from dpchannel.plots.neb import plot_neb

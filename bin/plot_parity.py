@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result.json of bin/parity.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw the result of bin/parity.py and the parity.npz beside it."""
     from dpchannel.plots.parity import plot_parity

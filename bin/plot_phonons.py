@@ -12,7 +12,7 @@ from dpchannel import cli
 
 def main(
     result: Annotated[Path, typer.Argument(help="result.json of bin/phonons.py")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw the result of bin/phonons.py and the phonons.npz beside it."""
     from dpchannel.plots.phonons import plot_phonons

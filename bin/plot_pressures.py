@@ -14,7 +14,7 @@ def main(
     results: Annotated[
         list[Path], typer.Argument(help="result.json of bin/diffusion.py, mechanism.json beside it")
     ],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw one column for each diffusion result."""
     from dpchannel.plots.pressures import plot_pressures

@@ -14,7 +14,7 @@ def main(
     result: Annotated[
         Path, typer.Argument(help="result.json of bin/arrhenius.py or bin/pressure_scan.py")
     ],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
 ) -> None:
     """Draw a scan from its result and the scan.npz beside it."""
     from dpchannel.plots.scan import plot_scan

@@ -13,7 +13,7 @@ from dpchannel.results import project_root
 
 def main(
     structure: Annotated[Path, typer.Argument(help="structure file; - is extxyz on stdin")],
-    out: Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")],
+    out: cli.Figures,
     system: Annotated[str, typer.Option(help="default: the one the structure names")] = "",
     inputs: Annotated[Path, typer.Option(help="folder of inputs")] = project_root() / "inputs",
 ) -> None:

@@ -21,7 +21,7 @@ def main(
     init_model: Annotated[
         Path | None, typer.Option(help="Folder of an earlier training whose weights to start from.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Cores to use.")] = 1,
+    threads: cli.Threads = 1,
 ) -> None:
     """Train with progress on stderr; model.pb and model-compressed.pb appear in the folder."""
     from dpchannel.errors import InputError

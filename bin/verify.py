@@ -22,8 +22,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Result file; - writes stdout.")] = Path("-"),
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="The limits.")] = INPUTS / "verify.toml",
-    md_settings: Annotated[Path, typer.Option(help="Integrator.")] = INPUTS / "md.toml",
-    cores: Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")] = None,
+    md_settings: cli.Integrator = INPUTS / "md.toml",
+    cores: cli.Cores = None,
 ) -> None:
     """Check lattice, pressure, paths, forces on every route, energy drift and stability.
 

@@ -25,6 +25,22 @@ System = Annotated[Path, typer.Option(help="Name in inputs/, or a TOML file.", c
 Profile = Annotated[
     Path, typer.Option(help="Name in inputs/profiles/, or a TOML file.", callback=named("profiles"))
 ]
+# what several scripts take
+Integrator = Annotated[Path, typer.Option(help="Integrator.")]
+Potential = Annotated[Path, typer.Option(help="Folder, or frozen model with its card.toml.")]
+ShippedPotential = Annotated[Path | None, typer.Option(help="default: the shipped one")]
+Force = Annotated[
+    bool, typer.Option("--force", envvar="FORCE", help="Leave the potential's range.")
+]
+Engine = Annotated[str, typer.Option(help="dp, or an engine of labels such as mlip")]
+Relaxed = Annotated[
+    Path | None,
+    typer.Argument(help="relaxed.extxyz of bin/lattice.py, - is stdin; else relaxed here"),
+]
+Trajectory = Annotated[Path, typer.Option(help="H5MD file of bin/md.py.")]
+Figures = Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")]
+Cores = Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")]
+Threads = Annotated[int, typer.Option(min=1, help="Cores to use.")]
 
 
 def run(command: Callable[..., Any]) -> None:
