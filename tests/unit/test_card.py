@@ -12,6 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from dpchannel.errors import InputError
 from dpchannel.potential import card, test
+from dpchannel.potential.deepmd_input import CHECKPOINT_PARTS
 from dpchannel.results import Result, sha256
 from dpchannel.settings import RangeSettings, TargetSettings
 
@@ -100,7 +101,7 @@ def trained(tmp_path):
     dataset.mkdir()
     (work / "model.pb").write_text("whole")
     (work / "model-compressed.pb").write_text("table")
-    for suffix in ("index", "data-00000-of-00001"):
+    for suffix in CHECKPOINT_PARTS:
         (work / f"model.ckpt.{suffix}").write_text(suffix)
     model = {
         "type_map": ["Pb", "P", "O"],
@@ -167,7 +168,8 @@ def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
 
 def test_the_checkpoint_goes_along_and_names_the_data_where_they_lie(trained, tmp_path):
     folder = ship(trained, tmp_path / "shipped").parent / "checkpoint"
-    assert (folder / "model.ckpt.index").read_text() == "index"
+    for suffix in CHECKPOINT_PARTS:
+        assert (folder / f"model.ckpt.{suffix}").read_text() == suffix
     systems = json.loads((folder / "input.json").read_text())["training"]["training_data"]
     assert systems == {"systems": ["../../set/train/hop-41"]}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
-from dpchannel.potential.deepmd_input import CHECKPOINT, read_input
+from dpchannel.potential.deepmd_input import CHECKPOINT, CHECKPOINT_PARTS, read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
 from dpchannel.results import Result, replacing, sha256
 
@@ -79,7 +79,7 @@ def ship(
 def _copy_checkpoint(work: Path, dataset: Path, folder: Path) -> None:
     """What `dp train --init-model` needs, and an input.json that names `dataset` where it lies."""
     folder.mkdir(exist_ok=True)
-    for suffix in ("index", "data-00000-of-00001"):
+    for suffix in CHECKPOINT_PARTS:
         with replacing(folder / f"{CHECKPOINT}.{suffix}") as aside:
             shutil.copyfile(work / f"{CHECKPOINT}.{suffix}", aside)
     content = read_input(work)
