@@ -89,15 +89,8 @@ def _draw_edges(
     axes: "Axes", arrays: dict[str, Any], result: Result, paper_K: float | None
 ) -> None:
     _mark(axes, result.quantities["T_m_heating"], paper_K)
-    other = axes.twinx()
-    other.spines.right.set_visible(True)
-    _points(axes, arrays, "c", HOT)
-    _points(other, arrays, "a", COLD)
-    for side, name, colour in ((axes, "c", HOT), (other, "a", COLD)):
-        side.set_ylabel(f"{name} (Å)", color=colour)
-        side.tick_params(axis="y", labelcolor=colour)
-    low, high = _range(arrays["temperature_K"])
-    axes.set(xlim=(low, high), xlabel="T (K)", title="(a) edges of the crystal")
+    _two_sides(axes, arrays, {"c": "c (Å)", "a": "a (Å)"}, "(a) edges of the crystal")
+    low, high = axes.get_xlim()
     if paper_K is not None and low < paper_K < high:
         axes.annotate("paper", (paper_K, 0.98), xycoords=("data", "axes fraction"), fontsize=7.5,
                       ha="right", va="top", rotation=90)  # fmt: skip
@@ -105,14 +98,20 @@ def _draw_edges(
 
 def _draw_volume(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
     _mark(axes, result.quantities["T_m_heating"], None)
+    labels = {"V": "V (Å$^3$) per formula unit", "H": "H (eV) per formula unit"}
+    _two_sides(axes, arrays, labels, "(c) volume and enthalpy")
+
+
+def _two_sides(axes: "Axes", arrays: dict[str, Any], labels: dict[str, str], title: str) -> None:
+    """One quantity against temperature on the left axis, another on the right."""
     other = axes.twinx()
     other.spines.right.set_visible(True)
-    _points(axes, arrays, "V", HOT)
-    _points(other, arrays, "H", COLD)
-    for side, name, colour in ((axes, "V (Å$^3$)", HOT), (other, "H (eV)", COLD)):
-        side.set_ylabel(f"{name} per formula unit", color=colour)
+    sides = zip((axes, other), labels.items(), (HOT, COLD), strict=True)
+    for side, (name, label), colour in sides:
+        _points(side, arrays, name, colour)
+        side.set_ylabel(label, color=colour)
         side.tick_params(axis="y", labelcolor=colour)
-    axes.set(xlim=_range(arrays["temperature_K"]), xlabel="T (K)", title="(c) volume and enthalpy")
+    axes.set(xlim=_range(arrays["temperature_K"]), xlabel="T (K)", title=title)
 
 
 def _draw_rdf(axes: "Axes", arrays: dict[str, Any]) -> None:
