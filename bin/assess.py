@@ -53,7 +53,7 @@ def main(
         shown.add_row(*row)
     Console(stderr=True).print(shown)
     for check in result.checks:
-        cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
+        cli.note(str(check))
     cli.emit(result, out)
 
 

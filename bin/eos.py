@@ -44,7 +44,7 @@ def main(
         found = eos(loaded, start, crystal, how.eos, cli.note)
     write(task, found, out)
     for check in found.checks:
-        cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
+        cli.note(str(check))
     cli.note(found.summary)
 
 

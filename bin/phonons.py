@@ -46,7 +46,7 @@ def main(
         found = phonons(loaded, start, published, crystal, how.phonons, cli.note)
     write(task, found, out)
     for check in found.checks:
-        cli.note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
+        cli.note(str(check))
     cli.note(found.summary)
 
 

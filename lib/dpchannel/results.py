@@ -57,6 +57,9 @@ class Check:
     ok: bool
     text: str
 
+    def __str__(self) -> str:
+        return f"{'ok' if self.ok else 'MISSED'}: {self.name}: {self.text}"
+
 
 @dataclass
 class Result:

@@ -72,7 +72,7 @@ def accept(
     ):
         findings = part()
         for check in findings.checks:
-            note(f"{'ok' if check.ok else 'MISSED'}: {check.name}: {check.text}")
+            note(str(check))
         found.join(findings)
     return found
 
