@@ -52,6 +52,32 @@ def test_the_paper_profile_is_the_papers_network():
     assert {model[part]["precision"] for part in ("descriptor", "fitting_net")} == {"float64"}
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_a_second_data_set_makes_up_its_share_of_the_batches(share):
+    """As DeePMD-kit itself reads it: folders of 41, 82 and 123 atoms, few frames and many."""
+    from deepmd.utils.data_system import DeepmdDataSystem
+
+    train = INPUTS / "labels/pb10po46o/mlip/train"
+    own = [train / name for name in ("phonon-41", "phonon-82")]
+    mixed = [train / name for name in ("hop-41", "occupancy-123", "strain-41")]
+    content = training_input(
+        SETTINGS, SETTINGS.networks["toy"], elements=ELEMENTS, sel=[28, 20, 64], train=own,
+        mixed=mixed, share=share,
+    )["training"]["training_data"]  # fmt: skip
+    read = DeepmdDataSystem(
+        content["systems"],
+        content["batch_size"],
+        1,
+        type_map=list(ELEMENTS),
+        trn_all_set=True,
+        auto_prob_style=content["auto_prob"],
+    )
+    assert sum(read.sys_probs[2:]) == pytest.approx(share, abs=1e-12)
+    assert all(p > 0 for p in read.sys_probs)
+    counts = np.array(read.nbatches[2:])
+    np.testing.assert_allclose(read.sys_probs[2:], share * counts / counts.sum(), rtol=1e-12)
+
+
 def test_sel_is_a_quarter_more_than_the_most_neighbours():
     sel = selected_neighbours([21, 14, 51], 0.25)
     assert sel == [28, 20, 64]

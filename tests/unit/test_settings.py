@@ -57,6 +57,7 @@ def edited(tmp_path: Path, name: str, pattern: str, replacement: str) -> Path:
         ("md.toml", r"^timestep_fs = .*", "timestep_fs = -1.0", "timestep_fs = -1.0: .*greater"),
         ("md.toml", r"^timestep_fs = .*", 'timestep_fs = "one"', "timestep_fs = 'one'"),
         ("md.toml", r"^seed = .*", "", "seed"),
+        ("training.toml", r"^start_rate = .*", "start_rate = 2e-3", "so it is not lowered"),
         ("md.toml", r"^occupancy = .*", 'occupancy = "full"', "'ordered', 'random' or 'displaced'"),
         ("md.toml", r"^seed = .*", "seed = = 1", "not valid TOML"),
         ("pb10po46o.toml", r"^elements = .*", 'elements = ["Pb", "P"]', "not in system.elements"),

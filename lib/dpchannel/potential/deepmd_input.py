@@ -44,6 +44,23 @@ def elements_of(work: Path) -> tuple[str, ...]:
     return tuple(read_input(work)["model"]["type_map"])
 
 
+def probabilities(own: int, mixed: int, share: float) -> str:
+    """`auto_prob`: the last `mixed` of the folders make up `share` of the batches.
+
+    >>> probabilities(3, 2, 0.2)
+    'prob_sys_size;0:3:0.8;3:5:0.2'
+
+    Inside a block the chance of a folder goes with its number of batches. A batch is one folder's,
+    of as many frames as fill `batch_size`: about as many atoms, whatever the size of a frame.
+
+    Source: `dp doc-train-input`, training/training_data/auto_prob; prob_sys_size_ext in
+    deepmd/utils/data_system.py.
+    """
+    if not mixed:
+        return "prob_sys_size"
+    return f"prob_sys_size;0:{own}:{1 - share:g};{own}:{own + mixed}:{share:g}"
+
+
 def training_input(
     settings: TrainingSettings,
     network: NetworkSettings,
@@ -52,6 +69,8 @@ def training_input(
     sel: Sequence[int],
     train: Sequence[Path],
     watch: Sequence[Path] = (),
+    mixed: Sequence[Path] = (),
+    share: float = 0.0,
 ) -> dict[str, Any]:
     """Everything `dp train` reads.
 
@@ -64,13 +83,15 @@ def training_input(
     train, watch : paths
         Folders to learn from, and folders whose errors are only displayed, as seen from the
         folder of the training.
+    mixed, share
+        Folders of another data set, and the share of all batches that comes from them.
     """
     seed, loss = settings.seed, settings.loss
     data: dict[str, Any] = {
         "training_data": {
-            "systems": [str(p) for p in train],
+            "systems": [str(p) for p in (*train, *mixed)],
             "batch_size": f"auto:{settings.run.batch_atoms}",
-            "auto_prob": "prob_sys_size",
+            "auto_prob": probabilities(len(train), len(mixed), share),
         }
     }
     if watch:

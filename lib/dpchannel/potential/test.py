@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,33 @@ def quantities(errors: Mapping[str, Errors]) -> dict[str, Quantity]:
             found[f"{what}_mae{suffix}"] = Quantity(float(scale * mae), unit, n=n)
             found[f"{what}_rmse{suffix}"] = Quantity(float(scale * rmse), unit, n=n)
     return found
+
+
+def force_slope(error: Array, reference: Array, groups: Sequence[object]) -> Quantity:
+    """Slope of predicted on reference forces, through the origin; below 1 the potential is soft.
+
+    Parameters
+    ----------
+    error : (n_component,) eV/A       predicted minus reference
+    reference : (n_component,) eV/A   not all zero
+    groups : (n_component,)           trajectory of each component
+
+    Returns
+    -------
+    Quantity        with the error of a regression whose residuals are correlated within a group
+                    and independent between groups (the sandwich estimate with the factor
+                    G / (G - 1) of few groups); no error for one group
+
+    Source: Liang & Zeger, Biometrika 73, 13 (1986).
+    """
+    square = float(reference @ reference)
+    slope = 1 + float(error @ reference) / square
+    residual = error - (slope - 1) * reference
+    names = np.array([str(g) for g in groups])
+    sums = np.array([np.sum((reference * residual)[names == g]) for g in np.unique(names)])
+    n = len(sums)
+    stderr = float(np.sqrt(n / (n - 1) * np.sum(sums**2)) / square) if n > 1 else None
+    return Quantity(slope, "1", stderr, n=len(error), n_independent=n, method="through the origin")
 
 
 def checks(found: Mapping[str, Quantity], targets: TargetSettings) -> list[Check]:

@@ -32,6 +32,14 @@ POLL_S = 2.0
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """A second data set, against forgetting: `share` of all batches comes from it."""
+
+    dataset: Path
+    share: float
+
+
+@dataclass(frozen=True)
 class Trained:
     """Files of a finished training."""
 
@@ -48,6 +56,7 @@ def train(
     *,
     elements: Sequence[str],
     init_model: Path | None = None,
+    mixed: Mixed | None = None,
     threads: int = 1,
     note: Note,
 ) -> Trained:
@@ -59,6 +68,8 @@ def train(
         Root with `train/` and perhaps `test/`; the latter is only watched.
     init_model : Path, optional
         Folder of an earlier training with the same network: start from its weights.
+    mixed : Mixed, optional
+        More frames to learn from, whose energies count from the same zero.
     threads : int
         Cores for TensorFlow.
     note : callable
@@ -71,9 +82,10 @@ def train(
     EngineFailed
         `dp` failed; the message names the log.
     """
-    data.check_arrays(dataset, elements)
+    for root in (dataset, *([mixed.dataset] if mixed else [])):
+        data.check_arrays(root, elements)
     with locked(work, "another training is running here. Wait, or stop it.") as lock:
-        _prepare(dataset, work, settings, network, elements, init_model, note)
+        _prepare(dataset, work, settings, network, elements, init_model, mixed, note)
         if not (work / MODEL).exists():
             _run_training(work, network.steps, init_model, threads, note, lock)
         freeze(work, settings.run.compress_step, threads=threads, note=note)
@@ -101,6 +113,7 @@ def _prepare(
     network: NetworkSettings,
     elements: Sequence[str],
     init_model: Path | None,
+    mixed: Mixed | None,
     note: Note,
 ) -> None:
     written = work / "input.json"
@@ -120,8 +133,12 @@ def _prepare(
         sel=sel,
         train=_seen_from(work, dataset, "train"),
         watch=_seen_from(work, dataset, "test"),
+        mixed=_seen_from(work, mixed.dataset, "train") if mixed else (),
+        share=mixed.share if mixed else 0.0,
     )
     fingerprint = {"input": content, "data": {p.name: sha256(p) for p in _origin(dataset)}}
+    if mixed:
+        fingerprint["mixed"] = {p.name: sha256(p) for p in _origin(mixed.dataset)}
     stamp = work / "training.json"
     if earlier is None:
         written.write_text(json.dumps(content, indent=1) + "\n")

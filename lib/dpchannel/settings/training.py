@@ -1,8 +1,8 @@
 """inputs/training.toml: from a data set to a potential."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dpchannel.settings.base import Strict
 
@@ -60,6 +60,18 @@ class TargetSettings(Strict):
     frames: int = Field(gt=0)
 
 
+class FinetuneSettings(Strict):
+    """From the weights of one potential on to labels of another engine."""
+
+    start_rate: float = Field(gt=0)
+    steps: int = Field(gt=0)
+    teacher_share: float = Field(ge=0, le=0.5)
+    alone_steps: int = Field(gt=0)
+    least_labels: int = Field(ge=2)
+    curve: tuple[Annotated[int, Field(ge=2)], ...]
+    targets: TargetSettings
+
+
 class RangeSettings(Strict):
     """Where a potential may be used; written to its card."""
 
@@ -114,4 +126,15 @@ class TrainingSettings(Strict):
     run: TrainingRunSettings
     targets: TargetSettings
     range: RangeSettings
+    finetune: FinetuneSettings
     networks: dict[str, NetworkSettings]
+
+    @model_validator(mode="after")
+    def _rate_is_lowered(self) -> "TrainingSettings":
+        start, rate = self.finetune.start_rate, self.learning_rate
+        if not rate.stop < start < rate.start:
+            raise ValueError(
+                f"finetune.start_rate = {start:g}: not between learning_rate.stop ({rate.stop:g})"
+                f" and learning_rate.start ({rate.start:g}), so it is not lowered"
+            )
+        return self
