@@ -66,10 +66,7 @@ def paper_diffusion_cm2_per_s(system: str, state: Mapping[str, Any]) -> float | 
     ------
     InputError      the number in regression/paper.toml is not in cm2/s
     """
-    number = paper().find(system, "D_c", state)
-    if number is not None and number.unit != "cm2/s":
-        raise InputError(f"regression/paper.toml: D_c in {number.unit!r}. Write it in cm2/s.")
-    return number.value if number else None
+    return _value(paper().find(system, "D_c", state), "cm2/s")
 
 
 def paper_barrier_eV(system: str, state: Mapping[str, Any]) -> float | None:
@@ -79,10 +76,7 @@ def paper_barrier_eV(system: str, state: Mapping[str, Any]) -> float | None:
     ------
     InputError      the number in regression/paper.toml is not in eV
     """
-    number = paper().find(system, "barrier_forward", state)
-    if number is not None and number.unit != "eV":
-        raise InputError(f"regression/paper.toml: barrier in {number.unit!r}. Write it in eV.")
-    return number.value if number else None
+    return _value(paper().find(system, "barrier_forward", state), "eV")
 
 
 def paper_melting_K(system: str, state: Mapping[str, Any]) -> float | None:
@@ -94,11 +88,20 @@ def paper_melting_K(system: str, state: Mapping[str, Any]) -> float | None:
     """
     pressure = float(state["pressure_GPa"])
     for number in paper().all_states(system, "T_m_heating"):
-        if number.unit != "K":
-            raise InputError(f"regression/paper.toml: T_m in {number.unit!r}. Write it in K.")
+        kelvin = _value(number, "K")
         if abs(number.state.get("pressure_GPa", pressure) - pressure) <= 1e-3:
-            return number.value
+            return kelvin
     return None
+
+
+def _value(number: Number | None, unit: str) -> float | None:
+    if number is None:
+        return None
+    if number.unit != unit:
+        raise InputError(
+            f"regression/paper.toml: {number.quantity} in {number.unit!r}. Write it in {unit}."
+        )
+    return number.value
 
 
 def literature() -> Reference:
