@@ -10,7 +10,8 @@ from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Walk
 from dpchannel.physics.intervals import CONFIDENCE, diffusion_interval
 from dpchannel.physics.msd import group_msd, lag_count, lag_times
-from dpchannel.physics.transport import Transport, diffusion_quantities, fit_msd, msd_arrays
+from dpchannel.physics.quantities import diffusion_quantities, msd_arrays
+from dpchannel.physics.transport import Transport, fit_msd
 from dpchannel.results import Check, Quantity
 from dpchannel.settings import DiffusionSettings
 
