@@ -1,0 +1,92 @@
+"""The label stage of the loop: each frame through engine and gate, and when too many fail."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import read, write
+
+from dpchannel.errors import NotConverged
+from dpchannel.labels.labeler import frame_id
+from dpchannel.learn.label import label
+from dpchannel.settings import GateSettings, LabelSettings, MlipSettings, load
+from dpchannel.settings.campaign import PatienceSettings
+
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+LABELS = load(LabelSettings, INPUTS / "labels.toml")
+ELEMENTS = ("Pb", "P", "O")
+WIDE = GateSettings(net_force_eV_per_A=1e3, force_eV_per_A=1e3, pressure_GPa=1e3)
+
+
+def frame(number: int) -> Atoms:
+    rng = np.random.default_rng(number)
+    return Atoms("OPPb", positions=rng.uniform(0, 5, (3, 3)), cell=np.diag([5, 6, 7.0]), pbc=True)
+
+
+def labelled(tmp_path, gate, share):
+    """Ten frames through an engine whose forces are those of Lennard-Jones."""
+    tmp_path.mkdir(exist_ok=True)
+    lj = MlipSettings(
+        calculator="ase.calculators.lj.LennardJones", arguments={"sigma": 1.0}, packages=("ase",)
+    )
+    frames = [frame(n) for n in range(10)]
+    for atoms in frames:
+        atoms.info = {"class": "hot", "trajectory": "a", "frame_id": frame_id(atoms)}
+    write(tmp_path / "queue.extxyz", frames, format="extxyz")
+    return label(
+        tmp_path / "queue.extxyz",
+        tmp_path / "labelled.extxyz",
+        tmp_path / "work",
+        "mlip",
+        LABELS.model_copy(update={"mlip": lj, "gate": gate}),
+        INPUTS,
+        ELEMENTS,
+        PatienceSettings(failed_share=share, failed_at_least=2),
+        tmp_path / "model",
+        lambda _: None,
+    )
+
+
+def test_labels_go_through_the_gate_one_by_one(tmp_path):
+    """What the gate refuses is listed with its reason and folder; the rest goes on."""
+    largest = []
+    everything = labelled(tmp_path / "all", WIDE, 1.0)
+    assert everything.labelled == 10
+    for atoms in read(tmp_path / "all/labelled.extxyz", ":"):
+        largest.append(np.linalg.norm(atoms.get_forces(), axis=1).max())
+    limit = float(np.median(largest))
+    narrow = WIDE.model_copy(update={"force_eV_per_A": limit})
+    standing = labelled(tmp_path / "some", narrow, 1.0)
+    assert (standing.labelled, standing.failed) == (5, 5)
+    with open(tmp_path / "some/failed.tsv", newline="") as stream:
+        refused = list(csv.DictReader(stream, delimiter="\t"))
+    assert all("refused by the gate: force" in row["reason"] for row in refused)
+    assert all(row["folder"] for row in refused)
+
+
+def test_when_too_many_fail_it_says_test_the_model_first(tmp_path):
+    nothing = WIDE.model_copy(update={"force_eV_per_A": 1e-9})
+    with pytest.raises(NotConverged, match="test the model first, `make verify POTENTIAL="):
+        labelled(tmp_path, nothing, 0.3)
+
+
+@pytest.mark.skipif(shutil.which("cp2k") is None, reason="CP2K is not installed: make setup-dft")
+def test_the_same_with_cp2k(tmp_path):
+    """A hydrogen crystal through the real program; a frame whose atoms coincide fails alone."""
+    shutil.copy(Path(__file__).resolve().parents[1] / "data/cp2k.toml", tmp_path)
+    good = Atoms("H2", [[0.05, 0, 0], [0.5, 0.4, 0.45]], cell=np.diag([3.6, 3.7, 2.9]), pbc=True)
+    bad = good.copy()
+    bad.positions[1] = bad.positions[0]
+    write(tmp_path / "queue.extxyz", [good, bad], format="extxyz")
+    out, work = tmp_path / "labelled.extxyz", tmp_path / "work"
+    standing = label(
+        *(tmp_path / "queue.extxyz", out, work, "cp2k"),
+        *(LABELS.model_copy(update={"gate": WIDE}), tmp_path, ("H",)),
+        *(PatienceSettings(failed_share=1.0, failed_at_least=2), tmp_path / "model"),
+        lambda _: None,
+    )
+    assert (standing.labelled, standing.failed) == (1, 1)
+    assert read(out).info["engine"].startswith("cp2k")
