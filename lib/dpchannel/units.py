@@ -10,6 +10,7 @@ from dpchannel.errors import InputError
 # 1 A^2/ps = 1e-20 m^2 / 1e-12 s
 A2_PER_PS_IN_M2_PER_S = 1e-8
 A2_PER_PS_IN_CM2_PER_S = 1e-4
+BAR_PER_GPA = 1e4
 
 _PRESSURE_IN_GPA = {"GPa": 1.0, "kbar": 0.1, "bar": 1e-4, "MPa": 1e-3, "atm": 1.01325e-4}
 _TEMPERATURE_OFFSET_K = {"K": 0.0, "C": 273.15}

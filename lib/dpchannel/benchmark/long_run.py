@@ -22,6 +22,7 @@ from dpchannel.results import project_root, replacing
 from dpchannel.settings import SystemSettings, load
 from dpchannel.structures.cells import build
 from dpchannel.structures.classify import Sites, classify
+from dpchannel.units import BAR_PER_GPA
 
 SHAKE_A = 0.1
 HOPS_PER_PS = 0.01  # of each ion
@@ -130,7 +131,7 @@ def _pairs(atoms: Atoms, chosen: IntArray) -> IntArray:
 
 
 def _sample(step: int, run: LongRun, edges: Array) -> str:
-    bar = run.pressure_GPa * 1e4
+    bar = run.pressure_GPa * BAR_PER_GPA
     known = {"temp": run.temperature_K, "press": bar, "vol": float(np.prod(edges))}
     known |= dict(zip(("lx", "ly", "lz"), map(float, edges), strict=True))
     known |= dict.fromkeys(("pxx", "pyy", "pzz"), bar)

@@ -25,13 +25,13 @@ from dpchannel.results import Check, Quantity, Result, project_root, provenance,
 from dpchannel.settings import MDSettings, SystemSettings
 from dpchannel.settings.bench import BenchSettings, Size
 from dpchannel.structures.cells import build
+from dpchannel.units import BAR_PER_GPA
 
 SCRIPT = "bench.in"
 TEACHER = "teacher"
 FLOOR = "toy"  # a network that costs nothing: what is left is not the network
 SECTIONS = ("Pair", "Neigh", "Comm", "Output", "Modify", "Other")
 _LOOP = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms")
-_BAR_PER_GPA = 1e4
 _LOG, _OUTPUT = "log.lammps", "output.txt"
 
 
@@ -188,7 +188,7 @@ def _run(
     variables = force_field(potential, bench.system.system.elements) | {
         "data": "start.data",
         "temperature": repr(s.temperature_K),
-        "pressure": repr(s.pressure_GPa * _BAR_PER_GPA),
+        "pressure": repr(s.pressure_GPa * BAR_PER_GPA),
         "seed": str(bench.md.seed),
         "timestep": repr(bench.md.timestep_fs / 1000),
         "thermostat": repr(bench.md.thermostat_ps),

@@ -18,6 +18,7 @@ from dpchannel.potential import data
 from dpchannel.potential.deepmd_input import training_input
 from dpchannel.results import replacing
 from dpchannel.structures.cells import build
+from dpchannel.units import BAR_PER_GPA
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -32,7 +33,6 @@ REQUIRED = (
     *("model_devi_dt", "model_devi_skip", "model_devi_f_trust_lo", "model_devi_f_trust_hi"),
     *("model_devi_jobs", "fp_style", "fp_task_max", "fp_task_min"),
 )
-_BAR_PER_GPA = 1e4
 
 
 def param(
@@ -200,7 +200,7 @@ def _job(
     return {
         "sys_idx": [starts.index(start) for start in stage.starts],
         "temps": list(stage.temperature_K),
-        "press": [round(p * _BAR_PER_GPA, 6) for p in stage.pressure_GPa],
+        "press": [round(p * BAR_PER_GPA, 6) for p in stage.pressure_GPa],
         "trj_freq": lengths.every,
         "nsteps": lengths.steps,
         "ensemble": "npt",

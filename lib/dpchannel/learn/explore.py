@@ -22,6 +22,7 @@ from dpchannel.md.launch import failure, reason_of
 from dpchannel.results import project_root, replacing
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.cells import build
+from dpchannel.units import BAR_PER_GPA
 
 if TYPE_CHECKING:
     from dpchannel.settings import SystemSettings
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 Note = Callable[[str], None]
 DEVIATION, FRAMES, START, SCRIPT = "model_devi.out", "frames.bin", "conf.lmp", "input.lammps"
 LOG, OUTPUT, PLAN = "log.lammps", "output.txt", "explore.json"
-_BAR_PER_GPA = 1e4
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _variables(
         "models": " ".join(os.path.relpath(model, work) for model in models),
         "elements": " ".join(system.system.elements),
         "temperature": repr(task.temperature_K),
-        "pressure": repr(task.pressure_GPa * _BAR_PER_GPA),
+        "pressure": repr(task.pressure_GPa * BAR_PER_GPA),
         "seed": str(task.seed),
         "timestep": repr(integrator.timestep_fs / 1000),
         "thermostat": repr(integrator.thermostat_ps),

@@ -24,10 +24,10 @@ from dpchannel.md.progress import Note
 from dpchannel.results import project_root, provenance, sha256
 from dpchannel.settings import MDSettings, ProfileSettings
 from dpchannel.statepoint import StatePoint
+from dpchannel.units import BAR_PER_GPA
 
 Index = NDArray[np.int64]
 
-_BAR_PER_GPA = 1e4
 _LOCK_PATIENCE_S = 15.0  # LAMMPS of a killed run needs a moment to end
 
 
@@ -76,6 +76,8 @@ def run(
     require_potential(potential)
     engine = find_engine(ranks)
     plan = Plan.make(profile, md)
+    # Scripts share lines and no include file: a copy of the one file, and its hash, is the run's
+    # record, and a change of what they share would call all finished runs stale.
     script = project_root() / "inputs" / "lammps" / script_name
     data = files.data_text(atoms, elements)
     group_text = files.groups_text({"mobile": mobile, "framework": framework, **(groups or {})})
@@ -140,7 +142,7 @@ def _variables(
         "data": "start.data",
         "groups": "groups.in",
         "temperature": repr(point.temperature_K),
-        "pressure": repr(point.pressure_GPa * _BAR_PER_GPA),
+        "pressure": repr(point.pressure_GPa * BAR_PER_GPA),
         "seed": str(md.seed),
         "timestep": repr(plan.timestep_ps),
         "thermostat": repr(md.thermostat_ps),

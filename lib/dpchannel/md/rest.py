@@ -10,8 +10,8 @@ from dpchannel.errors import NotConverged
 from dpchannel.md.dump import frames
 from dpchannel.md.script import LOG, run_script
 from dpchannel.settings.melting import RelaxedSettings
+from dpchannel.units import BAR_PER_GPA
 
-_BAR_PER_GPA = 1e4
 _PRESSURE_GPa = 0.01  # a relaxed cell is this close to the pressure that was asked for
 
 
@@ -44,13 +44,13 @@ def at_rest(
         potential=potential,
         ranks=ranks,
         variables={
-            "pressure": repr(pressure_GPa * _BAR_PER_GPA),
+            "pressure": repr(pressure_GPa * BAR_PER_GPA),
             "fmax": repr(how.fmax_eV_per_A),
             "steps": str(how.max_steps),
         },
     )
     energy, force, pressure = map(float, (folder / "relaxed.txt").read_text().split())
-    off = abs(pressure / _BAR_PER_GPA - pressure_GPa)
+    off = abs(pressure / BAR_PER_GPA - pressure_GPa)
     if not (force <= how.fmax_eV_per_A * 3**0.5 and off <= _PRESSURE_GPa):
         raise NotConverged(
             f"{folder / LOG}: largest force {force:.1e} eV/A (wanted {how.fmax_eV_per_A:g}),"
