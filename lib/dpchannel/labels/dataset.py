@@ -12,7 +12,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -101,6 +101,7 @@ def build(
     gate: GateSettings,
     held_out: Sequence[str],
     engine: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a data set from labelled extxyz files, replacing `root` only when all went well.
 
@@ -116,6 +117,8 @@ def build(
     engine : str, optional
         Stands for the engine of frames that name none; such frames count as converged, so use it
         only for engines without self-consistency.
+    more : dict, optional
+        What else `origin.json` is to hold.
 
     Returns
     -------
@@ -145,6 +148,7 @@ def build(
         rows = _write_folders(accepted, aside, elements)
         _write_table(aside / "frames.tsv", rows)
         origin = _origin(accepted, refused, sources, aside, system, elements, held_out)
+        origin |= more or {}
         (aside / "origin.json").write_text(json.dumps(origin, indent=1) + "\n")
         aside.chmod(0o755)
         if root.exists():
@@ -273,6 +277,7 @@ def _origin(
         "elements": list(elements),
         "engine": dict(Counter(str(i.get("engine", "unknown")) for i in infos)),
         "versions": sorted({str(i["versions"]) for i in infos if "versions" in i}),
+        "settings": sorted({str(i["settings"]) for i in infos if "settings" in i}),
         "units": {"length": "A", "energy": "eV", "force": "eV/A", "virial": "eV, -dE/dstrain"},
         "frames": counts,
         "held_out": list(held_out),

@@ -137,6 +137,7 @@ def _identity(data: Path, engine: str) -> dict[str, Any]:
 def _own(root: Path) -> Iterator[Atoms]:
     origin = json.loads((root / "origin.json").read_text())
     title = " + ".join(origin["engine"]) or "unknown"
+    settings = " + ".join(origin.get("settings", []))
     rows: dict[str, dict[int, Row]] = {}
     for row in read_rows(root):
         rows.setdefault(row.folder, {})[row.index] = row
@@ -151,6 +152,7 @@ def _own(root: Path) -> Iterator[Atoms]:
                 "converged": True,  # nothing else enters a data set of ours
                 # extxyz has no empty text
                 **({"versions": "; ".join(origin["versions"])} if origin["versions"] else {}),
+                **({"settings": settings} if settings else {}),
                 **({"seed": int(row.seed)} if row.seed else {}),
                 **({"T": row.temperature_K} if row.temperature_K is not None else {}),
                 **({"P": row.pressure_GPa} if row.pressure_GPa is not None else {}),
