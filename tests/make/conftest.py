@@ -25,7 +25,8 @@ class Project:
 
     path: Path
 
-    def make(self, *words: str, patience_s: float = 900) -> "Done":
+    def make(self, *words: str, patience_s: float = 900, apart: bool = False) -> "Done":
+        """`apart`: in a group of its own, which can be killed from within."""
         environment = os.environ | {"PYTHONPATH": str(self.path / "lib"), "CORES": "1"}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
@@ -35,6 +36,7 @@ class Project:
             capture_output=True,
             text=True,
             timeout=patience_s,
+            start_new_session=apart,
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -6,10 +6,8 @@ differ by rounding, so the trust levels are those of rounding. LAMMPS explores i
 
 import csv
 import json
-import os
 import re
 import shutil
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -97,18 +95,9 @@ def quick(loop, monkeypatch):
 
 
 def killed(project, *words):
-    """Run make in a group of its own, which is killed from within."""
-    environment = os.environ | {"PYTHONPATH": str(project / "lib"), "CORES": "1"}
-    done = subprocess.run(
-        ["make", *words],
-        cwd=project.path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        start_new_session=True,
-    )
-    assert done.returncode == -9, done.stderr
+    """Run make until it is killed from within."""
+    done = project.make(*words, apart=True)
+    assert done.code == -9, done.err
     # a killed process is gone only when the system has cleared it away
     mark = (project / LOOP / "result.json.in_progress").read_text()
     step = Path("/proc") / re.match(r"# process (\d+)", mark)[1]
