@@ -174,6 +174,38 @@ def test_the_checkpoint_goes_along_and_names_the_data_where_they_lie(trained, tm
     assert systems == {"systems": ["../../set/train/hop-41"]}
 
 
+def test_frames_mixed_in_stay_named_and_count_for_the_range(trained, tmp_path):
+    """Fine-tuned on few hot frames, with cold and stretched ones of another data set."""
+    work, dataset, _ = trained
+    other = tmp_path / "teacher"
+    (other / "train/hop-41").mkdir(parents=True)
+    spans = {"temperature_K": [50.0, 5000.0], "pressure_GPa": [0.0, 8.0], "static_GPa": [-9, 9]}
+    (other / "origin.json").write_text(json.dumps(spans))
+    path = dataset / "origin.json"
+    alignment = {"per_formula_unit_eV": -1.5, "stderr_eV": 0.1}
+    few = {"temperature_K": [900.0, 1000.0], "static_GPa": [3.0, 4.0], "alignment": alignment}
+    path.write_text(json.dumps(json.loads(path.read_text()) | few))
+    with pytest.raises(InputError, match="static pressure spans"):
+        ship(trained, tmp_path / "shipped")
+    content = json.loads((work / "input.json").read_text())
+    content["training"]["training_data"] = {
+        "systems": ["../set/train/hop-41", "../teacher/train/hop-41"],
+        "auto_prob": "prob_sys_size;0:1:0.8;1:2:0.2",
+    }
+    (work / "input.json").write_text(json.dumps(content))
+    card_file = ship(trained, tmp_path / "shipped")
+    stated = tomllib.loads(card_file.read_text())
+    assert stated["range"]["confirmed_by_data"] is True
+    assert stated["data"]["alignment"] == alignment
+    assert stated["data"]["mixed"] == {
+        "with": [str(other)], "auto_prob": "prob_sys_size;0:1:0.8;1:2:0.2",
+    }  # fmt: skip
+    left = json.loads((card_file.parent / "checkpoint/input.json").read_text())
+    assert left["training"]["training_data"]["systems"] == [
+        "../../set/train/hop-41", "../../teacher/train/hop-41",
+    ]  # fmt: skip
+
+
 def test_a_range_beyond_the_data_is_refused(trained, tmp_path):
     wide = RangeSettings(temperature_K=(0.0, 3000.0), pressure_GPa=(0.0, 8.0))
     with pytest.raises(InputError, match="temperature_K"):

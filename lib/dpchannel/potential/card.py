@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dpchannel.errors import InputError
 from dpchannel.potential.deepmd_input import CHECKPOINT, CHECKPOINT_PARTS, read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
-from dpchannel.results import Result, replacing, sha256
+from dpchannel.results import Result, relative, replacing, sha256
 
 if TYPE_CHECKING:
     from dpchannel.settings import RangeSettings
@@ -61,7 +61,8 @@ def ship(
     tested = (test.provenance.get("potential") or {}).get("sha256")
     if tested != sha256(work / MODEL):
         raise InputError(f"{work / MODEL}: the test result is of another potential. Test this one.")
-    confirmed = _check_span(span, origin, dataset)
+    mixed = _mixed(work, settings, dataset)
+    confirmed = _check_span(span, _joined_spans(origin, mixed), dataset)
     out.mkdir(parents=True, exist_ok=True)
     for name in (MODEL, COMPRESSED):
         with replacing(out / name) as aside:
@@ -71,6 +72,11 @@ def ship(
     content["range"]["confirmed_by_data"] = confirmed
     content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
     content["data"]["origin_sha256"] = sha256(dataset / "origin.json")
+    if "alignment" in origin:
+        content["data"]["alignment"] = origin["alignment"]
+    if mixed:
+        sampling = settings["training"]["training_data"]["auto_prob"]
+        content["data"]["mixed"] = {"with": [relative(p) for p in mixed], "auto_prob": sampling}
     with replacing(out / "card.toml") as aside:
         aside.write_text(toml(content))
     return out / "card.toml"
@@ -85,10 +91,35 @@ def _copy_checkpoint(work: Path, dataset: Path, folder: Path) -> None:
     content = read_input(work)
     for name in ("training_data", "validation_data"):
         if part := content["training"].get(name):
-            kept = [dataset.joinpath(*Path(p).parts[-2:]) for p in part["systems"]]
-            part["systems"] = [os.path.relpath(path, folder) for path in kept]
+            kept = [_now_at((work / p).resolve(), dataset.resolve()) for p in part["systems"]]
+            part["systems"] = [os.path.relpath(path, folder.resolve()) for path in kept]
     with replacing(folder / "input.json") as aside:
         aside.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _now_at(folder: Path, dataset: Path) -> Path:
+    """Where a folder that was trained on lies: in `dataset`, unless it is of another data set."""
+    origin = folder.parents[1] / "origin.json"
+    if origin.is_file() and sha256(origin) != sha256(dataset / "origin.json"):
+        return folder
+    return dataset.joinpath(*folder.parts[-2:])
+
+
+def _mixed(work: Path, settings: dict[str, Any], dataset: Path) -> list[Path]:
+    """Other data sets that were trained on, too."""
+    given = settings["training"]["training_data"]["systems"]
+    roots = {_now_at((work / p).resolve(), dataset.resolve()).parents[1] for p in given}
+    return sorted(roots - {dataset.resolve()})
+
+
+def _joined_spans(origin: dict[str, Any], mixed: list[Path]) -> dict[str, Any]:
+    """`origin` with the spans over all that was trained on."""
+    joined = dict(origin)
+    for name in ("temperature_K", "pressure_GPa", "static_GPa"):
+        spans = [o.get(name) for o in (origin, *(_json(p / "origin.json") for p in mixed))]
+        ends = [end for span in spans if span for end in span]
+        joined[name] = [min(ends), max(ends)] if ends else None
+    return joined
 
 
 def toml(content: Mapping[str, Any]) -> str:
