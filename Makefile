@@ -288,6 +288,32 @@ $(TRAINED)/result.json: $(TRAINED)/model-compressed.pb $(DATA)/origin.json | $(V
 $(TRAINED)/shipped/card.toml: $(TRAINED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TRAINED) --dataset $(DATA) --tested $< --out $(@D)
 
+# Two-level training. Compared anew when labels, potential or settings change; trainings are kept.
+TEACHER     ?= inputs/labels/$(SYSTEM)/mlip
+TUNE_ENGINE := $(if $(filter file,$(origin ENGINE)),cp2k,$(ENGINE))
+TUNE_LABELS := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/$(TUNE_ENGINE),$(DATA))
+TUNE_OTHER  := $(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=))
+TUNED       := $(RUNS)/$(SYSTEM)/finetune/$(if $(filter file,$(origin DATA)),$(TUNE_ENGINE),$(subst /,_,$(DATA:/=)))$(if $(TUNE_OTHER),_$(subst /,_,$(TUNE_OTHER)))
+ifneq ($(filter finetune $(TUNED)/%,$(MAKECMDGOALS)),)
+  TUNE_BYTES := $(wildcard $(addprefix inputs/,training.toml labels.toml $(SYSTEM).toml) $(TEACHER)/origin.json $(POTENTIAL:/=)/model.pb $(POTENTIAL:/=)/checkpoint/*)
+  TUNE_BYTES += $(shell find $(TUNE_LABELS) -name '*.npy' -o -name labelled.extxyz -o -path $(TUNE_LABELS) -type f 2>/dev/null | sort)
+  TUNE_KEY   := $(dir $(TUNED)).$(notdir $(TUNED))-$(firstword $(shell cat $(TUNE_BYTES) | cksum))
+  $(shell test -e $(TUNE_KEY) || { mkdir -p $(dir $(TUNED)) && rm -f $(dir $(TUNED)).$(notdir $(TUNED))-* && touch $(TUNE_KEY); })
+endif
+
+finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/tuned/card.toml ## From POTENTIAL's checkpoint on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
+	@echo 'up to date: $(TUNED)/result.json; use the potential with POTENTIAL=$(TUNED)/tuned'
+
+$(TUNED)/result.json: $(if $(FORCE),always) $(TUNE_KEY) | $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) $@ bin/finetune.py $(TUNE_LABELS) --out $(@D) --potential $(POTENTIAL) --teacher $(TEACHER) --engine $(TUNE_ENGINE) --system inputs/$(SYSTEM).toml --threads $(THREADS)
+
+$(TUNED)/figure.png: $(TUNED)/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_finetune.py $< --out $@ --out $(@D)/figure.pdf
+
+# tuned, and on request alone; `last` is where the trainings with all labels are
+$(TUNED)/%/card.toml: $(TUNED)/result.json | $(VENV)
+	@$(STEP) $@ bin/ship.py $(TUNED)/last/$* --dataset $(TUNED)/last/data --tested $(TUNED)/last/$*/result.json --out $(@D)
+
 # The loop keeps its own state: every call goes on where it is and makes nothing twice.
 ITERS ?=
 LOOP  := $(RUNS)/$(SYSTEM)/loop
@@ -472,4 +498,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train finetune loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

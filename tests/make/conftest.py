@@ -1,9 +1,11 @@
 """A scratch project: the real Makefile, scripts and package, with inputs and runs of its own."""
 
 import os
+import re
 import resource
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,17 @@ class Project:
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Done(done.returncode, done.stdout, done.stderr, cpu)
 
+    def kill(self, *words: str, target: str) -> None:
+        """Run make until it is killed from within, while it makes `target`."""
+        done = self.make(*words, apart=True)
+        assert done.code == -9, done.err
+        # a killed process is gone only when the system has cleared it away
+        mark = (self / f"{target}.in_progress").read_text()
+        step = Path("/proc") / re.match(r"# process (\d+)", mark)[1]
+        patience = time.monotonic() + 120
+        while step.exists() and time.monotonic() < patience:
+            time.sleep(0.1)
+
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
@@ -78,6 +91,27 @@ def make_project(folder: Path) -> Project:
         (folder / name).symlink_to(ROOT / name)
     (folder / "tether.lammps").write_text(TETHER)
     return Project(folder)
+
+
+@pytest.fixture
+def without_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], None]:
+    """Put a stand-in for `dp` into an environment that is otherwise the real one.
+
+    It writes its calls to `dp.log`; the one that `fuse.dp` names kills all.
+    """
+
+    def replace(project: Project) -> None:
+        real = (project / ".venv").resolve()
+        (project / ".venv").unlink()
+        (project / ".venv/bin").mkdir(parents=True)
+        for path in [*real.iterdir(), *(real / "bin").iterdir()]:
+            if path.name not in ("bin", "dp"):
+                (project / ".venv" / path.relative_to(real)).symlink_to(path)
+        shutil.copy(ROOT / "tests/standins/dp", project / ".venv/bin/dp")
+        monkeypatch.setenv("DP_MODELS", str(ROOT / "inputs/potentials/pb10po46o"))
+        monkeypatch.setenv("DP_CALLS", str(project / "dp.log"))
+
+    return replace
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import csv
 import json
 import re
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -78,32 +77,12 @@ def toml(table: dict[str, float]) -> str:
 
 
 @pytest.fixture
-def quick(loop, monkeypatch):
-    """The same with a stand-in for `dp`, in an environment that is otherwise the real one."""
-    real = (loop / ".venv").resolve()
-    (loop / ".venv").unlink()
-    (loop / ".venv/bin").mkdir(parents=True)
-    for path in [*real.iterdir(), *(real / "bin").iterdir()]:
-        if path.name not in ("bin", "dp"):
-            (loop / ".venv" / path.relative_to(real)).symlink_to(path)
-    shutil.copy(ROOT / "tests/standins/dp", loop / ".venv/bin/dp")
-    monkeypatch.setenv("DP_MODELS", str(ROOT / "inputs/potentials/pb10po46o"))
-    monkeypatch.setenv("DP_CALLS", str(loop / "dp.log"))
+def quick(loop, without_training):
+    """The same with a stand-in for `dp`."""
+    without_training(loop)
     learn = loop / "inputs/learn.toml"
     learn.write_text(learn.read_text().replace("low_eV_per_A = 1e-6", "low_eV_per_A = 1e-12"))
     return loop
-
-
-def killed(project, *words):
-    """Run make until it is killed from within."""
-    done = project.make(*words, apart=True)
-    assert done.code == -9, done.err
-    # a killed process is gone only when the system has cleared it away
-    mark = (project / LOOP / "result.json.in_progress").read_text()
-    step = Path("/proc") / re.match(r"# process (\d+)", mark)[1]
-    patience = time.monotonic() + 120
-    while step.exists() and time.monotonic() < patience:
-        time.sleep(0.1)
 
 
 def rows(dataset: Path) -> list[dict[str, str]]:
@@ -113,11 +92,11 @@ def rows(dataset: Path) -> list[dict[str, str]]:
 
 def test_killed_twice_then_to_the_end(quick):
     (quick / "fuse.dp").write_text("train iter.000000 001")
-    killed(quick, *WORDS, "ITERS=2")
+    quick.kill(*WORDS, "ITERS=2", target=f"{LOOP}/result.json")
     assert "iter.000000 00.train: 1 potentials" in quick.make("status").out
     (quick / "fuse.dp").unlink()
     (quick / "fuse.label").write_text("1")
-    killed(quick, *WORDS, "ITERS=2")
+    quick.kill(*WORDS, "ITERS=2", target=f"{LOOP}/result.json")
     status = quick.make("status").out
     assert re.search(r"iter\.000000 02\.label: 1 of 3 labels; verdict of 0: 0\.0% of 10", status)
     (quick / "fuse.label").unlink()

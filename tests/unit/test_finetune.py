@@ -1,9 +1,88 @@
-"""Two-level training: the offset between two codes and a softened force come back as they were."""
+"""Two-level training: softened forces come back as they were; what cannot be used is refused."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 
+from dpchannel.errors import EngineMissing, InputError
+from dpchannel.labels.dataset import build
+from dpchannel.learn import compare, finetune
+from dpchannel.learn.align import Labels, offset
 from dpchannel.potential.test import force_slope
+from dpchannel.results import Result, project_root
+from dpchannel.settings import (
+    GateSettings,
+    LabelSettings,
+    MlipSettings,
+    SystemSettings,
+    TargetSettings,
+    TrainingSettings,
+    load,
+)
+
+INPUTS = project_root() / "inputs"
+SHIPPED = INPUTS / "potentials/pb10po46o"
+SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
+SMALL = SYSTEM.model_copy(update={"system": SYSTEM.system.model_copy(update={"formula": "PbPO2"})})
+TRAINING = load(TrainingSettings, INPUTS / "training.toml")
+TARGETS = TargetSettings(
+    energy_meV_per_atom=1.0, force_eV_per_A=0.05, virial_meV_per_atom=1.0, frames=4
+)
+OFFSET = 12.5
+NOWHERE = MlipSettings(calculator="no_such_package.Teacher", arguments={}, packages=())
+
+
+class Soft(Calculator):
+    """Lennard-Jones times a factor."""
+
+    implemented_properties = ("energy", "forces", "stress")
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor, self.inner = factor, LennardJones(sigma=2.2, epsilon=0.2, rc=6.0, smooth=True)
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        bare = atoms.copy()
+        bare.calc = self.inner
+        found = bare.get_potential_energy(), bare.get_forces(), bare.get_stress()
+        self.results = {
+            name: self.factor * value
+            for name, value in zip(self.implemented_properties, found, strict=True)
+        }
+
+
+def labelled(number: int, kind: str = "hop") -> Atoms:
+    """Lennard-Jones labels, off by OFFSET."""
+    rest = [[0, 0, 0], [0.5, 0.5, 0.02], [0.48, 0.01, 0.5], [0.03, 0.5, 0.52]]
+    atoms = Atoms("PbPOO", scaled_positions=rest, cell=[4.1, 4.4, 4.9], pbc=True)
+    atoms.positions += np.random.default_rng(number).normal(0, 0.05, atoms.positions.shape)
+    atoms.calc = Soft(1.0)
+    found = {
+        "energy": atoms.get_potential_energy() + OFFSET,
+        "forces": atoms.get_forces(),
+        "stress": atoms.get_stress(),
+    }
+    atoms.calc = SinglePointCalculator(atoms, **found)
+    atoms.info = {"class": kind, "trajectory": f"run-{number}", "converged": True}
+    return atoms
+
+
+LABELS = Labels(
+    [labelled(n) for n in range(6)], [labelled(n, ("hop", "hot")[n % 2]) for n in range(6, 10)], []
+)
+
+
+def quiet(text: str) -> None:
+    pass
 
 
 def test_the_slope_is_the_factor_that_forces_were_softened_by():
@@ -29,3 +108,156 @@ def test_the_error_of_the_slope_covers_trajectories_that_are_softened_differentl
 
 def test_one_trajectory_gives_no_error():
     assert force_slope(np.array([0.1, 0.0]), np.array([1.0, 2.0]), ["a", "a"]).stderr is None
+
+
+@pytest.fixture
+def compared(monkeypatch, tmp_path):
+    """Potentials softened by known factors, each on the zero of its own energies."""
+    factors = {"start": 0.8, "tuned": 0.95, "alone": 0.5, "n3": 0.9}
+    monkeypatch.setattr(compare, "calculator", lambda path, _: Soft(factors[path.parent.name]))
+
+    def run(teacher: MlipSettings = NOWHERE, dataset: Path = tmp_path / "none"):
+        candidates = []
+        for folder, factor in factors.items():
+            soft = [factor * (a.get_potential_energy() - OFFSET) for a in LABELS.train]
+            zero = offset(LABELS.train, soft, "PbPO2")
+            name = "curve/3" if folder == "n3" else folder
+            candidates.append(compare.Candidate(name, tmp_path / folder / "model.pb", zero))
+        return compare.compare(
+            candidates, LABELS, (dataset, teacher), system=SMALL, targets=TARGETS, note=quiet
+        )
+
+    return run
+
+
+def test_the_slope_of_each_potential_is_its_factor_over_all_and_by_class(compared):
+    found, _ = compared()
+    for name, factor in (("start", 0.8), ("tuned", 0.95), ("alone", 0.5), ("curve/3", 0.9)):
+        assert found[f"{name}/force_slope"].value == pytest.approx(factor, abs=1e-9)
+    assert found["tuned/force_slope_hot"].n_independent == 2
+    assert "curve/3/force_slope_hot" not in found  # of the curve only what it shows
+    # forces off by (1 - factor): errors are in this proportion, element by element
+    for name in ("force_mae", "force_mae_of_O", "virial_mae_hop"):
+        ratio = found[f"alone/{name}"].value / found[f"tuned/{name}"].value
+        assert ratio == pytest.approx(0.5 / 0.05, rel=1e-6)
+    gain = found["gain"]
+    assert gain.value == pytest.approx(
+        found["start/force_mae"].value - found["tuned/force_mae"].value, rel=1e-9
+    )
+    assert gain.n == 4 and 0 < gain.stderr < gain.value
+
+
+def test_each_energy_is_compared_on_its_own_zero(compared):
+    """A factor of 0.95 leaves 5 % of the spread of energies, and none of the offset."""
+    found, _ = compared()
+    true = np.array([a.get_potential_energy() - OFFSET for a in LABELS.test])
+    mean = np.mean([a.get_potential_energy() - OFFSET for a in LABELS.train])
+    left = 0.05 * np.abs(true - mean).mean() / 4 * 1e3
+    assert found["tuned/energy_mae"].value == pytest.approx(left, rel=1e-6)
+
+
+def test_without_the_teacher_its_install_line_is_in_the_checks(compared):
+    found, checks = compared()
+    said = {check.name: check for check in checks}
+    assert not said["teacher"].ok and "make setup-mlip" in said["teacher"].text
+    assert not any(name.startswith("teacher/") for name in found)
+    assert said["better_than_before"].ok and said["frames"].ok
+
+
+def test_the_teachers_labels_of_the_same_frames_need_no_engine(compared, tmp_path):
+    """Labels committed for these geometries serve; the engine cannot be imported."""
+    members = []
+    for atoms in (*LABELS.train, *LABELS.test):
+        other = atoms.copy()
+        values = {
+            "energy": 0.9 * (atoms.get_potential_energy() - OFFSET) + 3.0,
+            "forces": 0.9 * atoms.get_forces(),
+            "stress": 0.9 * atoms.get_stress(),
+        }
+        other.calc = SinglePointCalculator(other, **values)
+        members.append(other)
+    write(tmp_path / "teacher.extxyz", members, format="extxyz")
+    wide = GateSettings(net_force_eV_per_A=1e3, force_eV_per_A=1e3, pressure_GPa=1e3)
+    build(
+        [tmp_path / "teacher.extxyz"], tmp_path / "teacher", system="x",
+        elements=SYSTEM.system.elements, gate=wide, held_out=["run-9"],
+    )  # fmt: skip
+    found, checks = compared(dataset=tmp_path / "teacher")
+    assert {check.name: check.ok for check in checks}["teacher"]
+    assert found["teacher/force_slope"].value == pytest.approx(0.9, abs=1e-6)
+    assert found["teacher/energy_mae"].value == pytest.approx(
+        2 * found["tuned/energy_mae"].value, rel=1e-3
+    )
+
+
+def test_a_missing_label_asks_the_engine():
+    engine = compare.Recorded({}, lambda: (_ for _ in ()).throw(EngineMissing("none")))
+    atoms = LABELS.test[0].copy()
+    atoms.calc = engine
+    with pytest.raises(EngineMissing):
+        atoms.get_forces()
+
+
+def test_the_checkpoint_is_found_beside_a_potential_or_in_a_training(tmp_path):
+    assert finetune.checkpoint(SHIPPED) == SHIPPED / "checkpoint"
+    assert finetune.checkpoint(SHIPPED / "checkpoint") == SHIPPED / "checkpoint"
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(SHIPPED / "model.pb", bare)
+    with pytest.raises(InputError, match=r"bare: no checkpoint to go on from \(input\.json, model"):
+        finetune.checkpoint(bare)
+
+
+def test_the_network_is_that_of_the_checkpoint_whatever_the_settings_say():
+    content = finetune.read_input(SHIPPED / "checkpoint")["model"]
+    settings, network = finetune.same_network(TRAINING, SHIPPED / "checkpoint", steps=7)
+    assert list(network.embedding) == content["descriptor"]["neuron"] and network.steps == 7
+    assert list(network.fitting) == content["fitting_net"]["neuron"]
+    assert settings.descriptor.type_one_side == content["descriptor"]["type_one_side"]
+    assert settings.descriptor.sel_margin == TRAINING.descriptor.sel_margin
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (replace(LABELS, train=LABELS.train[:2]), r"2 labels to train on, .* at least 10"),
+        (replace(LABELS, train=LABELS.train * 2, test=[]), "nothing to test on"),
+    ],
+)
+def test_too_few_labels_are_refused(labels, says):
+    with pytest.raises(InputError, match=says):
+        finetune._check_enough(labels, 10, Path("labelled.extxyz"))
+
+
+def test_more_neighbours_than_the_network_has_room_for_are_refused(tmp_path):
+    """The potential sees 6 A; this crystal is ten times as dense as lead apatite."""
+    rules = load(LabelSettings, INPUTS / "labels.toml")
+    dense = [labelled(n) for n in range(2)]
+    for atoms in dense:
+        atoms.set_cell(0.5 * atoms.cell[:], scale_atoms=True)
+    write(tmp_path / "dense.extxyz", dense, format="extxyz")
+    build(
+        [tmp_path / "dense.extxyz"], tmp_path / "data", system="x",
+        elements=SYSTEM.system.elements, gate=rules.gate, held_out=[],
+    )  # fmt: skip
+    job = finetune.Job(
+        tmp_path, tmp_path, SHIPPED, tmp_path, SYSTEM, TRAINING, rules, None, 1, quiet
+    )
+    with pytest.raises(InputError, match=r"neighbours, but .* has room for \["):
+        finetune._check_room(tmp_path / "data", SHIPPED / "checkpoint", job)
+
+
+def test_the_figure_is_drawn_from_the_result_alone(compared, tmp_path):
+    from dpchannel.plots.finetune import plot_finetune
+
+    found, checks = compared()
+    settings = {"targets": TARGETS.model_dump()}
+    result = Result(
+        "finetune", "x", {"curve": [3]}, found, checks, provenance={"settings": settings}
+    )
+    result.write(tmp_path / "result.json")
+    plot_finetune(tmp_path / "result.json", [tmp_path / "figure.png", tmp_path / "figure.pdf"])
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    Result("parity", "x", {}, {}).write(tmp_path / "other.json")
+    with pytest.raises(InputError, match=r"a result of parity, not of bin/finetune\.py"):
+        plot_finetune(tmp_path / "other.json", [tmp_path / "other.png"])

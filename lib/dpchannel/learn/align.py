@@ -138,7 +138,7 @@ def read_labels(
     stream = source / STREAM if source.is_dir() else source
     if stream.is_file():
         found = list(read_labelled(stream))
-    elif source.is_dir():
+    elif any(source.rglob("type.raw")):
         found = sorted(read_dataset(source, engine), key=frame_id)
     else:
         raise InputError(f"{source}: no labels there. `make label ENGINE=cp2k` makes some.")
