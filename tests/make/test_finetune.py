@@ -133,11 +133,14 @@ def check_result(result: Result):
 @pytest.mark.slow
 def test_trained_in_earnest(tuning):
     """With DeePMD-kit itself: a few steps make the potential stiffer, as the labels are."""
+    path = tuning / "inputs/training.toml"
+    path.write_text(path.read_text().replace("curve = [4, 40]", "curve = []"))
     done = tuning.make(*WORDS)
     assert done.code == 0, done.err
     print(f"{done.cpu_s:.0f} s of processor time")
     log = (tuning / TUNED / "n00008/tuned/train.log").read_text()
     assert "initialize from model" in log and "inputs/potentials/pb10po46o/checkpoint" in log
     found = Result.read(tuning / TUNED / "result.json").quantities
+    print({k: q.value for k, q in found.items() if k.endswith(("/force_slope", "/force_mae"))})
     assert found["tuned/force_slope"].value > found["start/force_slope"].value
     assert found["alone/force_mae"].value > found["tuned/force_mae"].value
