@@ -26,19 +26,22 @@ def plot_finetune(path: Path, out: list[Path]) -> None:
     result = Result.read(path)
     if result.task != "finetune":
         raise InputError(f"{path}: a result of {result.task}, not of bin/finetune.py.")
-    targets = result.provenance["settings"]["targets"]
+    targets, sizes = result.provenance["settings"]["targets"], result.state["curve"]
     with house_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(9.2, 2.5), layout="constrained")
-        for axes, (name, title, target) in zip(figure.subplots(1, 4), PANELS, strict=True):
+        figure = Figure(figsize=(9.2, 2.8), layout="constrained")
+        panels = figure.subplots(1, len(PANELS))
+        for axes, (name, title, target) in zip(panels, PANELS, strict=True):
             _draw(axes, result, name)
             if target:
                 axes.axhline(targets[target], color=REFERENCE, lw=0.8, ls=":", label="target")
                 axes.set_yscale("log")
             axes.set(xscale="log", xlabel="labels to train on", title=title)
-            if axes.get_subplotspec().is_first_col():
-                axes.legend()
+            axes.set_xticks(sizes, labels=map(str, sizes))
+            axes.minorticks_off()
+        drawn = panels[0].get_legend_handles_labels()
+        figure.legend(*drawn, loc="outside lower center", ncols=len(drawn[0]))
         save(figure, out)
 
 
