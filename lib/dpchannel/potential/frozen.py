@@ -59,8 +59,8 @@ def _in_double_precision(work: Path, target: Path, threads: int) -> None:
     shutil.rmtree(double, ignore_errors=True)
     double.mkdir()
     (double / "input.json").write_text(json.dumps(_idle(content)) + "\n")
-    command = ["train", "input.json", "--skip-neighbor-stat"]
-    command += ["--init-frz-model", f"../{_AS_TRAINED}"]
+    # counts neighbours once more: `dp compress` looks for the shortest distance in the model
+    command = ["train", "input.json", "--init-frz-model", f"../{_AS_TRAINED}"]
     dp.run(command, double, threads=threads, log="train.log")
     dp.run(["freeze", "-c", ".", "-o", MODEL], double, threads=threads, log="freeze.log")
     shutil.copyfile(double / MODEL, target)
