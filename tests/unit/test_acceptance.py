@@ -83,7 +83,7 @@ def test_a_single_point_that_fails_names_its_log(tmp_path):
 def test_routes_tell_which_route_differs(runner, tmp_path):
     """A hundredth of the well depth shows in the forces; the same numbers do not."""
     crystal = load_structure(SYSTEM, INPUTS)
-    reference = Reference({"0GPa": crystal}, {"slide": [crystal, crystal]})
+    reference = Reference({"0GPa": crystal}, {"slide": [crystal, crystal]}, {})
     models = Models(lj(1.01 * EPSILON_eV), lj(), pair_file(tmp_path))
     found = routes(models, reference, runner(), LIMITS.routes)
     assert {check.name: check.ok for check in found.checks} == {

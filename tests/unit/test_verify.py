@@ -13,6 +13,7 @@ from ase.neighborlist import neighbor_list
 from dpchannel.errors import InputError
 from dpchannel.potential.reference import pressure_of, read_reference
 from dpchannel.potential.verify import Findings, lattice, paths, pressures, verify
+from dpchannel.potential.verify import thermal as at_temperature
 from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings, VerifySettings, load
 from dpchannel.structures.cells import load_structure
@@ -74,6 +75,15 @@ def along(amplitudes, errors_eV, name="slide"):
         atoms = CRYSTAL.copy()
         atoms.positions[0, 2] += z
         yield labelled(atoms, shift_eV=error, kind="path", path=name, image=n)
+
+
+def thermal(state, errors_eV, at="500K_4GPa"):
+    """One block of two frames for each of `errors_eV`, by which the energies are off."""
+    for block, error in enumerate(errors_eV):
+        for spread in (-0.01, 0.01):
+            yield labelled(
+                CRYSTAL, shift_eV=error + spread, kind="thermal", at=at, state=state, block=block
+            )
 
 
 @pytest.fixture
@@ -169,6 +179,29 @@ def test_paths_count_from_their_first_image(error_eV, ok):
     assert "image 2 of 0 ... 2" in found.checks[0].text
 
 
+@pytest.mark.parametrize(("bias_eV", "ok"), [(0.04, True), (-0.08, False)])
+def test_a_state_that_costs_too_little_shows_its_bias(reference_file, frames, bias_eV, ok):
+    """Blocks -7 +- 0.01 and -7 - bias +- 0.03 eV: the teacher is off, so the sign turns."""
+    calm = thermal("calm", (-7.01, -6.99))
+    crowded = thermal("crowded", (-7.03 - bias_eV, -6.97 - bias_eV))
+    reference = read_reference(reference_file([*frames, *calm, *crowded]), 0.1)
+    found = at_temperature(Springs(CRYSTAL), reference.thermal, LIMITS.path)
+    bias = found.quantities["crowded_bias_500K_4GPa"]
+    assert bias.value == pytest.approx(bias_eV, abs=1e-9)
+    # standard errors of two means: (0.02, 0.06)/sqrt(2) apart, over sqrt(2), in quadrature
+    assert bias.stderr == pytest.approx(np.hypot(0.01, 0.03), abs=1e-9)
+    assert (bias.n, bias.n_independent) == (8, 4)
+    assert verdicts(found) == {"crowded_bias_500K_4GPa": ok}
+    assert "beside calm" in found.checks[0].text
+
+
+@pytest.mark.parametrize("states", [("calm",), ("calm", "crowded")], ids=["one state", "one block"])
+def test_a_bias_needs_two_states_and_an_error(frames, reference_file, states):
+    runs = [frame for state in states for frame in thermal(state, (-7.0,))]
+    with pytest.raises(InputError, match=r"500K_4GPa has blocks .*two states, two blocks each"):
+        read_reference(reference_file([*frames, *runs]), 0.1)
+
+
 def test_not_a_number_is_missed():
     found = Findings()
     found.add("x", Quantity(float("nan"), "A"), 1.0, "why")
@@ -184,7 +217,7 @@ def test_frames_are_sorted_by_pressure_and_path(frames, reference_file):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda f: f[0].info.pop("kind"), "frame 0: kind=None: must be relaxed or path"),
+        (lambda f: f[0].info.pop("kind"), "frame 0: kind=None: must be relaxed, path or thermal"),
         (lambda f: f[0].info.pop("pressure_GPa"), "frame 0: pressure_GPa=None: a float is needed"),
         (lambda f: f[0].info.update(pressure_GPa=4.0), "states pressure_GPa=4, but its stress is"),
         (lambda f: f[2].info.update(image=0.5), "frame 2: image=0.5: a int is needed"),

@@ -1,7 +1,8 @@
-"""What the teacher says about a few telling structures: relaxed cells, and images along paths.
+"""What the teacher says about telling structures: relaxed cells, paths, states at temperature.
 
 One extxyz file; every frame carries the teacher's energy, forces and stress, and in its info
-`kind=relaxed pressure_GPa=4`, or `kind=path path=slide_0GPa image=3`.
+`kind=relaxed pressure_GPa=4`, or `kind=path path=slide_0GPa image=3`, or
+`kind=thermal at=500K_4GPa state=ordered block=0`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dpchannel.units import gpa_in_ev_per_a3, pressure_label
 if TYPE_CHECKING:
     from ase import Atoms
 
-_RELAXED, _PATH = "relaxed", "path"
+_RELAXED, _PATH, _THERMAL = "relaxed", "path", "thermal"
 K = TypeVar("K", float, int, str)
 
 
@@ -29,10 +30,15 @@ class Reference:
 
     relaxed : label -> Atoms            by pressure label (`4GPa`), each relaxed at that pressure
     paths : name -> list of Atoms       images in order, from image 0
+    thermal : label -> state -> blocks, each a list of Atoms
+                                        by temperature and pressure (`500K_4GPa`): frames of
+                                        molecular dynamics in one state, in blocks of time long
+                                        enough to be independent; at least two states and blocks
     """
 
     relaxed: dict[str, Atoms]
     paths: dict[str, list[Atoms]]
+    thermal: dict[str, dict[str, list[list[Atoms]]]]
 
 
 def read_reference(path: Path, stated_within_GPa: float) -> Reference:
@@ -55,6 +61,7 @@ def read_reference(path: Path, stated_within_GPa: float) -> Reference:
         )
     relaxed: dict[str, Atoms] = {}
     images: dict[str, dict[int, Atoms]] = {}
+    blocks: dict[str, dict[str, dict[int, list[Atoms]]]] = {}
     for number, atoms in enumerate(extxyz_frames(path)):
         where, kind = f"{path}: frame {number}", atoms.info.get("kind")
         if kind == _RELAXED:
@@ -64,11 +71,26 @@ def read_reference(path: Path, stated_within_GPa: float) -> Reference:
         elif kind == _PATH:
             name, image = _entry(where, atoms, "path", str), _entry(where, atoms, "image", int)
             _add(where, images.setdefault(name, {}), image, atoms)
+        elif kind == _THERMAL:
+            at, state = _entry(where, atoms, "at", str), _entry(where, atoms, "state", str)
+            block = _entry(where, atoms, "block", int)
+            blocks.setdefault(at, {}).setdefault(state, {}).setdefault(block, []).append(atoms)
         else:
-            raise InputError(f"{where}: kind={kind}: must be {_RELAXED} or {_PATH}.")
+            raise InputError(f"{where}: kind={kind}: must be {_RELAXED}, {_PATH} or {_THERMAL}.")
     if not relaxed or not images:
         raise InputError(f"{path}: needs frames of both kinds, {_RELAXED} and {_PATH}.")
-    return Reference(relaxed, {name: _in_order(path, name, images[name]) for name in images})
+    thermal = {
+        at: {state: list(found.values()) for state, found in states.items()}
+        for at, states in blocks.items()
+    }
+    for at, states in thermal.items():
+        if len(states) < 2 or min(map(len, states.values())) < 2:
+            found = {state: len(parts) for state, parts in states.items()}
+            raise InputError(
+                f"{path}: {at} has blocks {found}: wanted two states, two blocks each."
+            )
+    in_order = {name: _in_order(path, name, images[name]) for name in images}
+    return Reference(relaxed, in_order, thermal)
 
 
 def pressure_of(atoms: Atoms) -> float:

@@ -1,4 +1,7 @@
-"""A potential against its teacher: relaxed cells and paths. Limits are in inputs/verify.toml."""
+"""A potential against its teacher: relaxed cells, paths, states at temperature.
+
+Limits are in inputs/verify.toml.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import sem
 
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.potential.reference import pressure_of
@@ -67,7 +71,7 @@ def verify(
     limits: VerifySettings,
     note: Note,
 ) -> Findings:
-    """Lattice, pressure and paths, in this order.
+    """Lattice, pressure, paths and states at temperature, in this order.
 
     Parameters
     ----------
@@ -76,6 +80,7 @@ def verify(
     found = lattice(calculator, reference.relaxed, system, limits.lattice, note)
     found.join(pressures(calculator, reference.relaxed, limits.pressure))
     found.join(paths(calculator, reference.paths, limits.path))
+    found.join(thermal(calculator, reference.thermal, limits.path))
     return found
 
 
@@ -165,6 +170,47 @@ def paths(calculator: Calculator, images: dict[str, list[Atoms]], limits: PathLi
         deviation = Quantity(float(ours[worst] - known[worst]), "eV", n=len(members))
         found.add(f"{name}_deviation", deviation, limits.limit_eV, limits.why, seen)
     return found
+
+
+def thermal(
+    calculator: Calculator,
+    known: dict[str, dict[str, list[list[Atoms]]]],
+    limits: PathLimits,
+) -> Findings:
+    """How much more a state costs than with the teacher, in frames of runs at temperature.
+
+    The mean of E - E_teacher in a state, less that in the first state of the same label. It is the
+    first order of free-energy perturbation: the error of their free-energy difference, on which the
+    number of ions in a state depends. Its own error is that of the means of the blocks.
+
+    Returns
+    -------
+    Findings                `<state>_bias_<label>` (eV)
+    """
+    found = Findings()
+    for label, states in known.items():
+        errors = {state: _block_means(calculator, blocks) for state, blocks in states.items()}
+        first, *others = errors
+        for state in others:
+            ours, base = errors[state], errors[first]
+            stderr = float(np.hypot(sem(ours), sem(base)))
+            n_block = len(ours) + len(base)
+            n = sum(len(block) for name in (state, first) for block in states[name])
+            value = float(ours.mean() - base.mean())
+            bias = Quantity(value, "eV", stderr, None, n, n_block, "means of blocks")
+            seen = f"beside {first}, +- {stderr:.3f} eV, {n} frames in {n_block} blocks"
+            found.add(f"{state}_bias_{label}", bias, limits.limit_eV, limits.why, seen)
+    return found
+
+
+def _block_means(calculator: Calculator, blocks: list[list[Atoms]]) -> np.ndarray:
+    """Mean of E - E_teacher (eV) in each block."""
+
+    def error(atoms: Atoms) -> float:
+        ours = _with(calculator, atoms).get_potential_energy()
+        return float(ours - atoms.get_potential_energy())
+
+    return np.array([np.mean([error(atoms) for atoms in block]) for block in blocks])
 
 
 def _with(calculator: Calculator, atoms: Atoms) -> Atoms:
