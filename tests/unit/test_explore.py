@@ -8,7 +8,7 @@ import pytest
 from dpchannel.errors import EngineFailed, InputError
 from dpchannel.learn import explore
 from dpchannel.learn.select import farthest_first
-from dpchannel.settings import load
+from dpchannel.settings import SystemSettings, load
 from dpchannel.settings.learn import LearnSettings
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -32,6 +32,18 @@ def test_a_length_that_is_no_whole_number_of_steps_is_refused():
     uneven = profile.model_copy(update={"frame_every_fs": 20.5})
     with pytest.raises(InputError, match=r"frame_every_fs: 20\.5 fs is no multiple"):
         explore.Lengths.make(uneven, profile.stages[0], settings.integrator)
+
+
+def test_a_start_that_the_crystal_does_not_have_is_refused_at_once():
+    """LiFePO4 is not hexagonal; lead apatite has every start of every profile."""
+    profiles = load(LearnSettings, INPUTS / "learn.toml").profiles
+    apatite, olivine = (
+        load(SystemSettings, INPUTS / f"{n}.toml") for n in ("pb10po46o", "lifepo4")
+    )
+    for profile in profiles.values():
+        explore.check_starts(profile, apatite, INPUTS)
+    with pytest.raises(InputError, match="orthohexagonal"):
+        explore.check_starts(profiles["quick"], olivine, INPUTS)
 
 
 def test_a_change_of_schedule_within_an_exploration_is_refused(tmp_path):

@@ -118,6 +118,17 @@ def plan(stage: StageSettings, iteration: int, held_out_share: float) -> list[Ta
     ]
 
 
+def check_starts(profile: LoopProfile, system: SystemSettings, inputs: Path) -> None:
+    """Build every start once: one that cannot be built is refused before anything is trained.
+
+    Raises
+    ------
+    InputError          the crystal has no such cell or occupancy
+    """
+    for start in {start for stage in profile.stages for start in stage.starts}:
+        build(system, inputs, start.cell, start.repeat, start.occupancy, seed=1)
+
+
 def explore(
     folder: Path,
     tasks: Sequence[Task],

@@ -63,13 +63,15 @@ def run(loop: Loop, iterations: int) -> Result:
     Raises
     ------
     InputError
-        Another process runs this loop; a schedule or data set was changed within it.
+        Another process runs this loop; a schedule or data set was changed within it; a start of the
+        schedule cannot be built.
     NotConverged
         Too many labels failed, or no frame is left to label.
     EngineMissing, EngineFailed
         From training, LAMMPS or the engine of labels.
     """
     with locked(loop.root, "this loop is running already. Wait, or stop it."):
+        explore.check_starts(loop.profile, loop.system, loop.inputs)
         held = seed.adopt(
             loop.data,
             loop.root,
