@@ -295,13 +295,13 @@ TUNE_LABELS := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/$(TUNE
 TUNE_OTHER  := $(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=))
 TUNED       := $(RUNS)/$(SYSTEM)/finetune/$(if $(filter file,$(origin DATA)),$(TUNE_ENGINE),$(subst /,_,$(DATA:/=)))$(if $(TUNE_OTHER),_$(subst /,_,$(TUNE_OTHER)))
 ifneq ($(filter finetune $(TUNED)/%,$(MAKECMDGOALS)),)
-  TUNE_BYTES := $(wildcard $(addprefix inputs/,training.toml labels.toml $(SYSTEM).toml) $(TEACHER)/origin.json $(POTENTIAL:/=)/model.pb $(POTENTIAL:/=)/checkpoint/*)
+  TUNE_BYTES := $(wildcard $(addprefix inputs/,training.toml labels.toml $(SYSTEM).toml) $(TEACHER)/origin.json $(POTENTIAL:/=)/model.pb $(POTENTIAL:/=)/input.json)
   TUNE_BYTES += $(shell find $(TUNE_LABELS) -name '*.npy' -o -name labelled.extxyz -o -path $(TUNE_LABELS) -type f 2>/dev/null | sort)
   TUNE_KEY   := $(dir $(TUNED)).$(notdir $(TUNED))-$(firstword $(shell cat $(TUNE_BYTES) | cksum))
   $(shell test -e $(TUNE_KEY) || { mkdir -p $(dir $(TUNED)) && rm -f $(dir $(TUNED)).$(notdir $(TUNED))-* && touch $(TUNE_KEY); })
 endif
 
-finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/tuned/card.toml ## From POTENTIAL's checkpoint on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
+finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/tuned/card.toml ## From POTENTIAL on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
 	@echo 'up to date: $(TUNED)/result.json; use the potential with POTENTIAL=$(TUNED)/tuned'
 
 $(TUNED)/result.json: $(if $(FORCE),always) $(TUNE_KEY) | $(VENV)

@@ -16,7 +16,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 def main(
     labels: Annotated[Path, typer.Argument(help="Labelled extxyz, folder with one, or data set.")],
     out: Annotated[Path, typer.Option(help="Folder; a killed run goes on there.")],
-    potential: Annotated[Path, typer.Option(help="Where to start: a folder with a checkpoint.")],
+    potential: Annotated[Path, typer.Option(help="Folder of the potential to start from.")],
     teacher: Annotated[Path, typer.Option(help="Data set the potential learned from.")],
     engine: Annotated[str | None, typer.Option(help="Of labels that do not name theirs.")] = None,
     system: cli.System = INPUTS / "pb10po46o.toml",

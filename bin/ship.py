@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Copy a trained and tested potential with its checkpoint to its place; write its card.toml."""
+"""Copy a trained and tested potential and its input.json to its place; write its card.toml."""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 import os

@@ -19,7 +19,8 @@ def main(
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to train.")] = INPUTS / "training.toml",
     init_model: Annotated[
-        Path | None, typer.Option(help="Folder of an earlier training whose weights to start from.")
+        Path | None,
+        typer.Option(help="Potential or finished training to go on from."),
     ] = None,
     threads: cli.Threads = 1,
 ) -> None:

@@ -30,7 +30,7 @@ def members():
     [
         (slice(9), SHIPPED, "9 labels to train on, 0 held out, at least 10 to train on are needed"),
         (slice(10), SHIPPED, "10 labels to train on, 0 held out: nothing to test on"),
-        (slice(12), SHIPPED / "model.pb", "model.pb: no checkpoint to go on from"),
+        (slice(12), SHIPPED / "model.pb", "no model.pb to go on from"),
         (slice(12), SHIPPED, "several engines or settings are mixed: cp2k PBE abc; cp2k PBE xyz"),
     ],
 )

@@ -83,7 +83,7 @@ def test_killed_then_to_the_end(tuning, without_training):
     assert card["range"]["confirmed_by_data"] is True  # by the teacher's frames
     assert card["errors"]["all"]["frames"] == 3
     assert (tuning / TUNED / "figure.png").stat().st_size > 10_000
-    assert (tuning / TUNED / "tuned/checkpoint/input.json").exists()
+    assert (tuning / TUNED / "tuned/input.json").exists()
 
     before = tuning.files()
     again = tuning.make(*WORDS)
@@ -139,7 +139,7 @@ def test_trained_in_earnest(tuning):
     assert done.code == 0, done.err
     print(f"{done.cpu_s:.0f} s of processor time")
     log = (tuning / TUNED / "n00008/tuned/train.log").read_text()
-    assert "initialize from model" in log and "inputs/potentials/pb10po46o/checkpoint" in log
+    assert "inputs/potentials/pb10po46o/model.pb" in log
     found = Result.read(tuning / TUNED / "result.json").quantities
     print({k: q.value for k, q in found.items() if k.endswith(("/force_slope", "/force_mae"))})
     assert found["tuned/force_slope"].value > found["start/force_slope"].value

@@ -12,7 +12,6 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from dpchannel.errors import InputError
 from dpchannel.potential import card, test
-from dpchannel.potential.deepmd_input import CHECKPOINT_PARTS
 from dpchannel.results import Result, sha256
 from dpchannel.settings import RangeSettings, TargetSettings
 
@@ -101,8 +100,6 @@ def trained(tmp_path):
     dataset.mkdir()
     (work / "model.pb").write_text("whole")
     (work / "model-compressed.pb").write_text("table")
-    for suffix in CHECKPOINT_PARTS:
-        (work / f"model.ckpt.{suffix}").write_text(suffix)
     model = {
         "type_map": ["Pb", "P", "O"],
         "descriptor": {
@@ -166,12 +163,10 @@ def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
     assert "deepmd-kit" in content["versions"]
 
 
-def test_the_checkpoint_goes_along_and_names_the_data_where_they_lie(trained, tmp_path):
-    folder = ship(trained, tmp_path / "shipped").parent / "checkpoint"
-    for suffix in CHECKPOINT_PARTS:
-        assert (folder / f"model.ckpt.{suffix}").read_text() == suffix
+def test_its_input_goes_along_and_names_the_data_where_they_lie(trained, tmp_path):
+    folder = ship(trained, tmp_path / "shipped").parent
     systems = json.loads((folder / "input.json").read_text())["training"]["training_data"]
-    assert systems == {"systems": ["../../set/train/hop-41"]}
+    assert systems == {"systems": ["../set/train/hop-41"]}
 
 
 def test_frames_mixed_in_stay_named_and_count_for_the_range(trained, tmp_path):
@@ -200,9 +195,9 @@ def test_frames_mixed_in_stay_named_and_count_for_the_range(trained, tmp_path):
     assert stated["data"]["mixed"] == {
         "with": [str(other)], "auto_prob": "prob_sys_size;0:1:0.8;1:2:0.2",
     }  # fmt: skip
-    left = json.loads((card_file.parent / "checkpoint/input.json").read_text())
+    left = json.loads((card_file.parent / "input.json").read_text())
     assert left["training"]["training_data"]["systems"] == [
-        "../../set/train/hop-41", "../../teacher/train/hop-41",
+        "../set/train/hop-41", "../teacher/train/hop-41",
     ]  # fmt: skip
 
 

@@ -166,20 +166,36 @@ def test_other_settings_or_data_do_not_enter_a_begun_training(toy):
         run()
 
 
-def test_a_warm_start_keeps_sel_and_names_the_checkpoint(toy):
+def test_a_warm_start_keeps_sel_and_names_the_weights(toy):
     run, _, folder = toy
     earlier = folder / "earlier"
     earlier.mkdir()
     content = written("toy")
     content["model"]["descriptor"]["sel"] = [8, 12, 16]
     (earlier / "input.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"earlier: no model\.pb to go on from"):
+        run(init_model=earlier)
+    (earlier / "model.pb").touch()
     with pytest.raises(EngineFailed):
         run(init_model=earlier)
     call = (folder / "work/calls").read_text().split()
-    assert call[-2:] == ["--init-model", "../earlier/model.ckpt"]
+    assert call[-2:] == ["--init-frz-model", "../earlier/model.pb"]
     made = json.loads((folder / "work/input.json").read_text())
     assert made["model"]["descriptor"]["sel"] == [8, 12, 16]
     assert made["training"]["training_data"]["systems"] == ["../set/train/crystal-2"]
+
+
+def test_weights_of_another_network_are_refused(toy):
+    run, _, folder = toy
+    earlier = folder / "earlier"
+    earlier.mkdir()
+    (earlier / "model.pb").touch()
+    content = written("toy")
+    content["model"]["descriptor"] |= {"precision": "float32", "neuron": [2, 4]}
+    (earlier / "input.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"neuron = \[2, 4\], the settings say \[4, 8\]"):
+        run(init_model=earlier)
+    assert not (folder / "work/input.json").exists()
 
 
 def test_two_trainings_do_not_share_a_folder(toy):

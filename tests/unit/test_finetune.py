@@ -1,6 +1,5 @@
 """Two-level training: softened forces come back as they were; what cannot be used is refused."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,19 +197,9 @@ def test_a_missing_label_asks_the_engine():
         atoms.get_forces()
 
 
-def test_the_checkpoint_is_found_beside_a_potential_or_in_a_training(tmp_path):
-    assert finetune.checkpoint(SHIPPED) == SHIPPED / "checkpoint"
-    assert finetune.checkpoint(SHIPPED / "checkpoint") == SHIPPED / "checkpoint"
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    shutil.copy(SHIPPED / "model.pb", bare)
-    with pytest.raises(InputError, match=r"bare: no checkpoint to go on from \(input\.json, model"):
-        finetune.checkpoint(bare)
-
-
-def test_the_network_is_that_of_the_checkpoint_whatever_the_settings_say():
-    content = finetune.read_input(SHIPPED / "checkpoint")["model"]
-    settings, network = finetune.same_network(TRAINING, SHIPPED / "checkpoint", steps=7)
+def test_the_network_is_that_of_the_start_whatever_the_settings_say():
+    content = finetune.trained_model(SHIPPED)
+    settings, network = finetune.same_network(TRAINING, SHIPPED, steps=7)
     assert list(network.embedding) == content["descriptor"]["neuron"] and network.steps == 7
     assert list(network.fitting) == content["fitting_net"]["neuron"]
     assert settings.descriptor.type_one_side == content["descriptor"]["type_one_side"]
@@ -244,7 +233,7 @@ def test_more_neighbours_than_the_network_has_room_for_are_refused(tmp_path):
         tmp_path, tmp_path, SHIPPED, tmp_path, SYSTEM, TRAINING, rules, None, 1, quiet
     )
     with pytest.raises(InputError, match=r"neighbours, but .* has room for \["):
-        finetune._check_room(tmp_path / "data", SHIPPED / "checkpoint", job)
+        finetune._check_room(tmp_path / "data", job)
 
 
 def test_the_figure_is_drawn_from_the_result_alone(compared, tmp_path):

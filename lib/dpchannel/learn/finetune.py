@@ -30,7 +30,7 @@ from dpchannel.learn.compare import (
 from dpchannel.lock import locked
 from dpchannel.potential.calculator import PRECISE, potential_file
 from dpchannel.potential.data import most_neighbours
-from dpchannel.potential.deepmd_input import CHECKPOINT, CHECKPOINT_PARTS, read_input
+from dpchannel.potential.frozen import trained_model
 from dpchannel.potential.train import Mixed, train
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
 from dpchannel.settings import NetworkSettings
@@ -68,13 +68,13 @@ def run(job: Job) -> Result:
     Raises
     ------
     InputError
-        Too few labels, none held out, mixed settings, no checkpoint, too little room for
+        Too few labels, none held out, mixed settings, no weights to go on from, too little room for
         neighbours, or a folder with other labels, settings or another potential.
     EngineFailed
         A training failed; the message names its log.
     """
     started, how = time.time(), job.training.finetune
-    init = checkpoint(job.start)
+    trained_model(job.start)  # refused before labels are read
     labels = read_labels(job.source, job.system, job.rules, job.engine)
     job.note(f"{job.source}: {_counts(labels)}")
     _check_enough(labels, how.least_labels, job.source)
@@ -82,11 +82,11 @@ def run(job: Job) -> Result:
     sizes = sorted({n for n in how.curve if n < total} | {total})
     with locked(job.root, "another fine-tuning runs here. Wait, or stop it."):
         aligned = _aligned(job, labels, sizes)
-        _check_room(job.folder(total) / DATA, init, job)
+        _check_room(job.folder(total) / DATA, job)
         for n in sizes[::-1]:
-            _train(job, n, TUNED, init)
+            _train(job, n, TUNED)
             if n == total:
-                _train(job, n, ALONE, init)
+                _train(job, n, ALONE)
         candidates = [
             Candidate(START, potential_file(job.start), aligned[total]),
             Candidate(TUNED, job.folder(total) / TUNED / PRECISE, aligned[total]),
@@ -127,28 +127,11 @@ def run(job: Job) -> Result:
     )
 
 
-def checkpoint(potential: Path) -> Path:
-    """The folder from which the training of a potential can go on.
-
-    Raises
-    ------
-    InputError      neither `checkpoint/` in it nor the folder itself holds one
-    """
-    names = ["input.json", *(f"{CHECKPOINT}.{part}" for part in CHECKPOINT_PARTS)]
-    for folder in (potential / "checkpoint", potential):
-        if all((folder / name).is_file() for name in names):
-            return folder
-    raise InputError(
-        f"{potential}: no checkpoint to go on from ({', '.join(names)}, there or in checkpoint/). "
-        "Name the folder of a training, or of a potential that was shipped with one."
-    )
-
-
 def same_network(
     training: TrainingSettings, init: Path, *, steps: int
 ) -> tuple[TrainingSettings, NetworkSettings]:
     """Settings with the descriptor and the network of an earlier training: weights must fit."""
-    model = read_input(init)["model"]
+    model = trained_model(init)
     seen, fitting = model["descriptor"], model["fitting_net"]
     changed = {
         "rcut_A": seen["rcut"],
@@ -175,11 +158,11 @@ def _aligned(job: Job, labels: Labels, sizes: Sequence[int]) -> dict[int, Alignm
     return {n: alignment_of(datasets[n], model, labels.train[:n]) for n in sizes}
 
 
-def _train(job: Job, n: int, name: str, init: Path) -> None:
-    """TUNED goes on from the checkpoint with frames of the teacher mixed in; ALONE does neither."""
+def _train(job: Job, n: int, name: str) -> None:
+    """TUNED goes on from the start with frames of the teacher mixed in; ALONE does neither."""
     how, tuned = job.training.finetune, name == TUNED
     settings, network = same_network(
-        job.training, init, steps=how.steps if tuned else how.alone_steps
+        job.training, job.start, steps=how.steps if tuned else how.alone_steps
     )
     if tuned:
         rate = settings.learning_rate.model_copy(update={"start": how.start_rate})
@@ -190,7 +173,7 @@ def _train(job: Job, n: int, name: str, init: Path) -> None:
         settings,
         network,
         elements=job.system.system.elements,
-        init_model=init if tuned else None,
+        init_model=job.start if tuned else None,
         mixed=Mixed(job.teacher, how.teacher_share) if tuned and how.teacher_share else None,
         threads=job.threads,
         note=lambda text: job.note(f"{name} on {n} labels: {text}"),
@@ -237,9 +220,9 @@ def _check_enough(labels: Labels, least: int, source: Path) -> None:
         )
 
 
-def _check_room(dataset: Path, init: Path, job: Job) -> None:
+def _check_room(dataset: Path, job: Job) -> None:
     """Every neighbour must have its place in the network: else energy is not conserved."""
-    seen = read_input(init)["model"]["descriptor"]
+    seen = trained_model(job.start)["descriptor"]
     most = most_neighbours(dataset, seen["rcut"], job.system.system.elements)
     if any(m > s for m, s in zip(most, seen["sel"], strict=True)):
         raise InputError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
-from dpchannel.potential.deepmd_input import CHECKPOINT, CHECKPOINT_PARTS, read_input
+from dpchannel.potential.deepmd_input import read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
 from dpchannel.results import Result, relative, replacing, sha256
 
@@ -31,7 +31,7 @@ def ship(
     span: RangeSettings,
     max_force_difference: float,
 ) -> Path:
-    """Copy a trained potential and its last checkpoint to `out` and write its card beside it.
+    """Copy a trained potential and its input.json to `out` and write its card beside it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def ship(
     the card then says so in `range.confirmed_by_data`.
     """
     origin, settings = _json(dataset / "origin.json"), read_input(work)
-    for name in (MODEL, COMPRESSED, f"{CHECKPOINT}.index"):
+    for name in (MODEL, COMPRESSED):
         if not (work / name).is_file():
             raise InputError(f"{work / name}: missing. Finish the training with bin/train.py.")
     tested = (test.provenance.get("potential") or {}).get("sha256")
@@ -67,7 +67,7 @@ def ship(
     for name in (MODEL, COMPRESSED):
         with replacing(out / name) as aside:
             shutil.copyfile(work / name, aside)
-    _copy_checkpoint(work, dataset, out / "checkpoint")
+    _copy_input(work, dataset, out)
     content = _content(origin, settings, test, span, max_force_difference)
     content["range"]["confirmed_by_data"] = confirmed
     content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
@@ -82,12 +82,8 @@ def ship(
     return out / "card.toml"
 
 
-def _copy_checkpoint(work: Path, dataset: Path, folder: Path) -> None:
-    """What `dp train --init-model` needs, and an input.json that names `dataset` where it lies."""
-    folder.mkdir(exist_ok=True)
-    for suffix in CHECKPOINT_PARTS:
-        with replacing(folder / f"{CHECKPOINT}.{suffix}") as aside:
-            shutil.copyfile(work / f"{CHECKPOINT}.{suffix}", aside)
+def _copy_input(work: Path, dataset: Path, folder: Path) -> None:
+    """The input.json, naming `dataset` where it lies: what training goes on from, with model.pb."""
     content = read_input(work)
     for name in ("training_data", "validation_data"):
         if part := content["training"].get(name):

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dpchannel.settings import NetworkSettings, TrainingSettings
 
 CHECKPOINT = "model.ckpt"
-CHECKPOINT_PARTS = ("index", "data-00000-of-00001", "meta")  # --init-model reads the graph, too
 CURVE = "lcurve.out"
 
 

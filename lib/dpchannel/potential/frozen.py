@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dpchannel.errors import InputError
 from dpchannel.potential import dp
 from dpchannel.potential.deepmd_input import read_input
 from dpchannel.results import replacing
@@ -20,6 +21,22 @@ MODEL = "model.pb"  # double precision
 COMPRESSED = "model-compressed.pb"  # precision of the training; the embedding network is a table
 _AS_TRAINED = "model-as-trained.pb"
 Note = Callable[[str], None]
+
+
+def trained_model(folder: Path) -> dict[str, Any]:
+    """Descriptor and network (`model` of input.json) of the weights in `folder`, to go on from.
+
+    Raises
+    ------
+    InputError          not the folder of a finished training or of a shipped potential
+    """
+    if not (folder / MODEL).is_file():
+        raise InputError(
+            f"{folder}: no {MODEL} to go on from. Name the folder of a finished training, or of a "
+            "shipped potential."
+        )
+    model: dict[str, Any] = read_input(folder)["model"]
+    return model
 
 
 def freeze(work: Path, compress_step: float, *, threads: int, note: Note) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpchannel.child import die_with_parent
 from dpchannel.errors import EngineFailed, InputError
@@ -22,7 +22,7 @@ from dpchannel.potential.deepmd_input import (
     selected_neighbours,
     training_input,
 )
-from dpchannel.potential.frozen import COMPRESSED, MODEL, Note, freeze
+from dpchannel.potential.frozen import COMPRESSED, MODEL, Note, freeze, trained_model
 from dpchannel.results import sha256
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def train(
     dataset : Path
         Root with `train/` and perhaps `test/`; the latter is only watched.
     init_model : Path, optional
-        Folder of an earlier training with the same network: start from its weights.
+        Folder of a finished training or a shipped potential with the same network: start from its
+        weights.
     mixed : Mixed, optional
         More frames to learn from, whose energies count from the same zero.
     threads : int
@@ -78,7 +79,8 @@ def train(
     Raises
     ------
     InputError
-        The data set is damaged, or `work` holds a training with other settings or data.
+        The data set is damaged, `work` holds a training with other settings or data, or
+        `init_model` another network.
     EngineFailed
         `dp` failed; the message names the log.
     """
@@ -121,7 +123,7 @@ def _prepare(
     if earlier is not None:
         sel = earlier["model"]["descriptor"]["sel"]
     elif init_model is not None:  # the statistics of the weights have the shape of sel
-        sel = read_input(init_model)["model"]["descriptor"]["sel"]
+        sel = trained_model(init_model)["descriptor"]["sel"]
     else:
         most = data.most_neighbours(dataset, settings.descriptor.rcut_A, elements)
         sel = selected_neighbours(most, settings.descriptor.sel_margin)
@@ -140,6 +142,8 @@ def _prepare(
     if mixed:
         fingerprint["mixed"] = {p.name: sha256(p) for p in _origin(mixed.dataset)}
     stamp = work / "training.json"
+    if earlier is None and init_model is not None:
+        _require_same_network(content["model"], init_model)
     if earlier is None:
         written.write_text(json.dumps(content, indent=1) + "\n")
         stamp.write_text(json.dumps(fingerprint) + "\n")
@@ -148,6 +152,18 @@ def _prepare(
             f"{work}: holds a training with other settings or data. Choose another folder, or move "
             "this one away to start anew; it is never overwritten."
         )
+
+
+def _require_same_network(model: dict[str, Any], init_model: Path) -> None:
+    """Weights fit one network only; precision may differ, they are cast."""
+    known = trained_model(init_model)
+    for part in ("descriptor", "fitting_net"):
+        for key, value in model[part].items():
+            if key not in ("precision", "seed") and value != known[part].get(key):
+                raise InputError(
+                    f"{init_model}: trained with {key} = {known[part].get(key)}, the settings say "
+                    f"{value}. Make them equal, or train from random weights."
+                )
 
 
 def _origin(dataset: Path) -> list[Path]:
@@ -170,7 +186,7 @@ def _run_training(
         command += ["--restart", CHECKPOINT]
         note(f"{work}: going on from the last checkpoint")
     elif init_model is not None:
-        command += ["--init-model", os.path.relpath(init_model / CHECKPOINT, work)]
+        command += ["--init-frz-model", os.path.relpath(init_model / MODEL, work)]
     with open(work / "train.log", "a") as log:
         # the child inherits the lock: a second training waits even when this process is killed
         process = subprocess.Popen(
