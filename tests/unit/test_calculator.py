@@ -6,7 +6,7 @@ from dpchannel.errors import EngineMissing, PotentialError
 from dpchannel.potential.calculator import calculator, check_potential, potential_file
 
 ELEMENTS = ("Pb", "P", "O")
-OUTPUTS = ("descrpt_attr/rcut", "o_energy", "o_force", "o_virial")
+OUTPUTS = ("model_attr/model_version", "descrpt_attr/rcut", "o_energy", "o_force", "o_virial")
 
 
 def field(number, content):
@@ -37,9 +37,11 @@ def test_more_elements_do_no_harm(tmp_path):
     assert found == ("H", "O", "P", "Pb")
 
 
-@pytest.mark.parametrize("type_map", ["Pb P", "Cu P O"])
+@pytest.mark.parametrize("type_map", ["Pb P", "Cu P O", ""])
 def test_a_missing_element_is_refused(tmp_path, type_map):
-    with pytest.raises(PotentialError, match=f"trained for {type_map}, the system has Pb P O"):
+    with pytest.raises(
+        PotentialError, match=f"trained for {type_map or 'unnamed elements'}, the system has"
+    ):
         check_potential(graph(tmp_path / "model.pb", type_map), ELEMENTS)
 
 
@@ -52,6 +54,15 @@ def test_truncated_file_is_refused(tmp_path):
         calculator(cut, ELEMENTS)
     with pytest.raises(PotentialError, match="no o_virial"):
         calculator(graph(cut, "Pb P O", OUTPUTS[:-1]), ELEMENTS)
+
+
+def test_a_graph_of_deepmd_1_names_its_conversion(tmp_path):
+    """Its graphs carry no version; `dp convert-from` finds out which it is."""
+    old = graph(tmp_path / "old.pb", "Pb P O", OUTPUTS[1:])
+    with pytest.raises(
+        PotentialError, match=r"DeePMD-kit 1 .* `\.venv/bin/dp convert-from -i .*old"
+    ):
+        check_potential(old, ELEMENTS)
 
 
 def test_foreign_file_is_refused(tmp_path):

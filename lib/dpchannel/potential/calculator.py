@@ -22,6 +22,7 @@ FAST = "model-compressed.pb"  # for molecular dynamics
 _NO_FORCES = (".dp", ".yaml", ".yml")  # DeePMD-kit's exchange format, run by numpy
 # A frozen potential holds these; an arbitrary graph, or one cut short, does not
 _NODES = {"model_attr/tmap", "descrpt_attr/rcut", "o_energy", "o_force", "o_virial"}
+_VERSION = "model_attr/model_version"  # of the graph; DeePMD-kit 2 was the first to write it
 
 
 def potential_file(folder: Path, precise: bool = True) -> Path:
@@ -50,7 +51,8 @@ def check_potential(path: Path, elements: tuple[str, ...]) -> tuple[str, ...]:
 
     Raises
     ------
-    PotentialError          missing, truncated or foreign file, or without one of the elements
+    PotentialError          missing, truncated or foreign file, one of DeePMD-kit 0 or 1, or without
+                            one of the elements
     """
     path = potential_file(path)
     nodes = _graph_nodes(path)
@@ -58,6 +60,11 @@ def check_potential(path: Path, elements: tuple[str, ...]) -> tuple[str, ...]:
         raise PotentialError(
             f"{path}: a TensorFlow graph, but not a frozen deep potential (no {missing[0]})."
             " Freeze one with `dp freeze`."
+        )
+    if _VERSION not in nodes:
+        raise PotentialError(
+            f"{path}: frozen with DeePMD-kit 1 or earlier, whose graphs version 3 cannot run."
+            f" Convert it: `.venv/bin/dp convert-from -i {path} -o {path.stem}-converted.pb`."
         )
     type_map = tuple(nodes["model_attr/tmap"].decode().split())
     _check_elements(path, type_map, elements)
@@ -114,15 +121,16 @@ def _load(path: Path) -> Any:
             if "PyTorch" in why:  # the wheel belongs to one version of it
                 raise EngineMissing(f"{path}: {why[:200]}.") from None
             raise PotentialError(
-                f"{path}: DeePMD-kit cannot load it ({why[:200]}). Name a frozen model, .pb or"
-                " .pth; one of DeePMD-kit 1 needs `dp convert-from` first."
+                f"{path}: DeePMD-kit cannot load it ({why[:200]}). Name a frozen model: .pb or"
+                " .pth."
             ) from None
 
 
 def _check_elements(path: Path, type_map: tuple[str, ...], elements: tuple[str, ...]) -> None:
     if not set(elements) <= set(type_map):
+        known = " ".join(type_map) or "unnamed elements"
         raise PotentialError(
-            f"{path}: trained for {' '.join(type_map)}, the system has {' '.join(elements)}."
+            f"{path}: trained for {known}, the system has {' '.join(elements)}."
             " Use the potential of this system."
         )
 
