@@ -12,7 +12,7 @@ from dpchannel.benchmark.band import Segment
 from dpchannel.benchmark.hopping import Column, Passage, passages
 from dpchannel.benchmark.neb import evaluated, images_of, lowest, profile_of, result_of
 from dpchannel.benchmark.neb_task import Found, write
-from dpchannel.benchmark.route import Route, read_images
+from dpchannel.benchmark.route import Route, read_images, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError
 from dpchannel.plots.neb import plot_neb
@@ -204,6 +204,14 @@ def test_another_engine_on_the_same_path(written, turning_points):
     assert found.quantities["barrier_forward"].value == pytest.approx(1.6)
     assert found.quantities["pair_energy"].value == pytest.approx(0.6)
     assert (found.state["engine"], found.state["path_engine"]) == ("double", "none")
+
+
+def test_a_sequence_of_one_ion_reads_back_as_text(home, tmp_path):
+    """extxyz would take `0` for a number."""
+    slide = Passage((0,), [route(home, 0, [0, 0.7, 0.0])])
+    write_images(tmp_path / "path.extxyz", images_of(slide, home, INFO))
+    again = result_of(profile_of(read_images(tmp_path / "path.extxyz")), method="")
+    assert again.state["sequence"] == "0"
 
 
 def test_turning_points_are_fewer(home):

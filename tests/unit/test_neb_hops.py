@@ -9,10 +9,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from dpchannel.benchmark.engines import Engine
 from dpchannel.benchmark.hopping import Column, passages
 from dpchannel.benchmark.neb import images_of, lowest, profile_of, result_of
-from dpchannel.benchmark.neb_task import Order, reevaluated
+from dpchannel.benchmark.neb_task import Order, find, reevaluated
 from dpchannel.benchmark.route import write_images
 from dpchannel.benchmark.workers import Workers
-from dpchannel.errors import InputError
+from dpchannel.errors import InputError, NotConverged
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings, load
 from dpchannel.structures.cells import load_structure
 
@@ -113,6 +113,53 @@ def test_shared_hops_are_found_once(found):
     single = CASE.model_copy(update={"sequences": ((0,),)})
     (passage,) = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
     np.testing.assert_allclose(passage.whole.energies, both[0].hops[0].energies, atol=1e-9)
+
+
+class Tether(Calculator):
+    """Springs that take every atom to its place, wherever it starts."""
+
+    implemented_properties = ("energy", "forces", "stress")
+
+    def __init__(self, places):
+        super().__init__()
+        self.places = places
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        off = self.atoms.positions - self.places
+        self.results = {"energy": 2.5 * (off**2).sum(), "forces": -5.0 * off, "stress": np.zeros(6)}
+
+
+def broken_bond():
+    """Places of the crystal, but a phosphorus 3 A off: no oxygen of its group is bonded to it."""
+    places = HOME.atoms.positions.copy()
+    places[HOME.atoms.symbols.search("P")[0]] += (0.0, 0.0, 3.0)
+    return places
+
+
+@pytest.mark.parametrize(
+    ("places", "says"),
+    [
+        (HOME.atoms.positions, "state 10: ion 0, put 1 sites up, went to -?0.00 sites"),
+        (broken_bond(), "state 00: the crystal fell apart while relaxing"),
+    ],
+    ids=["hops back", "falls apart"],
+)
+def test_a_state_that_is_not_the_one_meant_has_no_barrier(tmp_path, places, says):
+    with pytest.raises(NotConverged, match=says):
+        passages(HOME, CASE, SETTINGS, Workers(lambda: Tether(places)), tmp_path, lambda text: None)
+
+
+def test_a_crystal_that_falls_apart_under_pressure_has_no_barrier(tmp_path):
+    """Its cell is relaxed first; nothing is kept of it."""
+    crystal = load_structure(SYSTEM, INPUTS)
+    places = crystal.positions.copy()
+    places[crystal.symbols.search("P")[0]] += (0.0, 0.0, 3.0)
+    order = Order(SYSTEM, INPUTS, SETTINGS, "slide", 0.0, tmp_path / "work", 0.0)
+    engine = Engine("mlip", SYSTEM, None, INPUTS, tmp_path)
+    with pytest.raises(NotConverged, match="crystal: fell apart while relaxing at 0GPa"):
+        find(order, engine, Workers(lambda: Tether(places)), lambda text: None)
+    assert not list(tmp_path.rglob("*.extxyz"))
 
 
 def test_a_potential_replaced_under_way_gives_no_result(found, tmp_path):

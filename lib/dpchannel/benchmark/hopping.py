@@ -10,7 +10,7 @@ from dpchannel.benchmark.band import Array, Note, beside
 from dpchannel.benchmark.finder import Finder
 from dpchannel.benchmark.route import Route, joined
 from dpchannel.benchmark.workers import Workers
-from dpchannel.errors import InputError
+from dpchannel.errors import InputError, NotConverged
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.classify import Sites, classify
 
@@ -41,6 +41,7 @@ class Column:
         system.channel.index  # noqa: B018  (refuses a crystal without channels)
         if n_missing := system.channel.vacancies:  # ions above the first make room for it
             del self.atoms[classify(self.atoms, system).columns[0][1 : 1 + n_missing]]
+        self.system = system
         self.sites: Sites = classify(self.atoms, system)
         self.ions = self.sites.columns[0]
         axis = self.atoms.cell.array[self.sites.axis_index]
@@ -80,6 +81,31 @@ class Column:
         gone = atoms.positions[self.ions[ion]] - self.atoms.positions[self.ions[ion]]
         return float(gone @ self.along / np.linalg.norm(self.step))
 
+    def must_hold(self, name: str, atoms: Atoms, gone: set[int]) -> None:
+        """Refuse a relaxed state that is not the one meant; `gone` are the ions a site further up.
+
+        Raises
+        ------
+        NotConverged            the crystal fell apart, or an ion went to another site
+        """
+        try:
+            same = np.array_equal(classify(atoms, self.system).species, self.sites.species)
+            why = "an atom became one of another species"
+        except InputError as error:
+            same, why = False, str(error)
+        if not same:
+            raise NotConverged(
+                f"state {name}: the crystal fell apart while relaxing ({why}). The engine does not"
+                " hold it together at this pressure: no barrier."
+            )
+        for ion in range(len(self.ions)):
+            meant, height = float(ion in gone), self.height(atoms, ion)
+            if abs(height - meant) > 0.5:
+                raise NotConverged(
+                    f"state {name}: ion {ion}, put {meant:g} sites up, went to {height:.2f} sites."
+                    " With this engine there is no such minimum: no barrier."
+                )
+
 
 def passages(
     column: Column,
@@ -98,7 +124,7 @@ def passages(
     Raises
     ------
     InputError              an ion the channel does not have
-    NotConverged            a state did not come to rest
+    NotConverged            a state did not come to rest, or came to rest as another one
     """
     n_ion = len(column.ions)
     if (last := max(max(ions) for ions in case.sequences)) >= n_ion:
@@ -107,17 +133,23 @@ def passages(
             " Change repeat or sequences in inputs/neb.toml."
         )
     finder, band = Finder(workers, settings, work, note), settings.band
+
+    def state(gone: set[int], guess: Atoms) -> Atoms:
+        # of all images the one that the hop leads to: half a cell up is half a cell down
+        name = _label(gone, n_ion)
+        relaxed = beside(guess, finder.minimum(name, guess.copy))
+        column.must_hold(name, relaxed, gone)
+        return relaxed
+
     routes: dict[str, Route] = {}
     found = []
     for ions in case.sequences:
         gone: set[int] = set()
-        start = finder.minimum(_label(gone, n_ion), column.atoms.copy)
+        start = state(gone, column.atoms)
         hops = []
         for ion in ions:
             before, gone = _label(gone, n_ion), gone | {ion}
-            guess = column.moved(start, ion)
-            # of all images the one that the hop leads to: half a cell up is half a cell down
-            end = beside(guess, finder.minimum(_label(gone, n_ion), guess.copy))
+            end = state(gone, column.moved(start, ion))
             name = f"{before}-{_label(gone, n_ion)}"
             if name not in routes:
                 tries = [

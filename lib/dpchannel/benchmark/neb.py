@@ -173,7 +173,7 @@ def result_of(
             "case": info["case"],
             "about": info["about"],
             "repeat": info["repeat"],
-            "sequence": info["ions"],
+            "sequence": str(info["ions"]),  # extxyz takes that of one ion for a number
         },
         quantities,
         _checks(profile, converged),

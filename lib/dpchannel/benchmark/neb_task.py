@@ -15,10 +15,11 @@ from dpchannel.benchmark.hopping import Column, passages
 from dpchannel.benchmark.neb import evaluated, images_of, lowest, profile_of, result_of
 from dpchannel.benchmark.route import read_images, write_images
 from dpchannel.benchmark.workers import Workers
-from dpchannel.errors import InputError
+from dpchannel.errors import InputError, NotConverged
 from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import BandSettings, CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.cells import load_structure
+from dpchannel.structures.measure import measure
 from dpchannel.structures.relax import relax
 from dpchannel.units import pressure_label
 
@@ -155,6 +156,13 @@ def _crystal(order: Order, workers: Workers, work: Path, note: Note) -> Atoms:
             max_steps=limits.max_steps,
             note=note,
         )
+        try:
+            measure(relaxed, order.system)
+        except InputError as error:
+            raise NotConverged(
+                f"crystal: fell apart while relaxing at {pressure_label(order.pressure_GPa)}"
+                f" ({error}). The engine does not hold it together there: no barrier."
+            ) from None
         write_images(path, [relaxed])
     return read_images(path)[0]
 
