@@ -147,6 +147,13 @@ def relative(path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+def engine_name(engine: str, potential: str | Path | None) -> str:
+    """Of a result: its engine, and the file of a potential that is not a shipped one."""
+    if potential is None or relative(Path(potential)).startswith("inputs/potentials/"):
+        return engine
+    return f"{engine} {relative(Path(potential))}"
+
+
 def provenance(
     *,
     settings: dict[str, Any],

@@ -87,6 +87,33 @@ def test_another_unit_stops_the_table(published):
         compare(collect([path], "pb10po46o"), published)
 
 
+@pytest.mark.parametrize(
+    ("zero", "verdict"),
+    [("vasp PBE", "agrees"), ("mlip 7net-l3i5", "another zero"), ("", "another zero")],
+)
+def test_energies_are_compared_only_from_one_zero(published, zero, verdict):
+    """-268.5692 eV in the paper; another code's or functional's zero lies elsewhere."""
+    path = published / "e.json"
+    state = {"pressure_GPa": 0.0, "engine": "dp", "energy_zero": zero}
+    Result("lattice", "pb10po46o", state, {"energy": Quantity(-268.57, "eV")}).write(path)
+    (row,) = rows_of("energy", collect([path], "pb10po46o"), published)
+    assert row.verdict == verdict
+    assert bool(row.off("paper")) is (verdict == "agrees")
+
+
+def test_another_potential_stands_beside_the_shipped_one(published):
+    """Of a trajectory only the provenance says which potential drove it."""
+    paths = []
+    for n, potential in enumerate(("inputs/potentials/pb10po46o/model.pb", "/else/where.pb")):
+        state = {"pressure_GPa": 4.0, "temperature_K": 500.0}
+        found = Result("diffusion", "pb10po46o", state, {"D_c": Quantity(1e-6 * n, "cm2/s")})
+        found.provenance["potential"] = {"path": potential, "sha256": "0"}
+        paths.append(published / f"d{n}.json")
+        found.write(paths[-1])
+    rows = rows_of("D_c", collect(paths, "pb10po46o"), published)
+    assert [row.own.engine for row in rows] == ["dp", "dp /else/where.pb"]
+
+
 def test_what_no_engine_gave_is_not_ours(published):
     path = published / "c.json"
     Result("lattice", "pb10po46o", {"pressure_GPa": 0.0}, {"a": Quantity(10.0, "A")}).write(path)

@@ -7,8 +7,9 @@ import pytest
 from ase.calculators.lj import LennardJones
 from numpy.testing import assert_allclose
 
-from dpchannel.benchmark.engines import LabelerCalculator, cores_held, engine, reach
+from dpchannel.benchmark.engines import Engine, LabelerCalculator, cores_held, engine, reach
 from dpchannel.errors import EngineFailed, InputError, PotentialError
+from dpchannel.labels.labeler import ENGINES
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.results import project_root
 from dpchannel.settings import MlipSettings, SystemSettings, load
@@ -87,6 +88,34 @@ def test_names_of_engines(tmp_path):
     assert found.potential == INPUTS / SYSTEM.system.potential / "model.pb"
     assert engine("mlip", SYSTEM, None, INPUTS, tmp_path).potential is None
     assert pickle.loads(pickle.dumps(found)) == found  # worker processes load their own
+
+
+@pytest.mark.parametrize(
+    ("data", "zero"),
+    [
+        ('engine = ["vasp PBE"]', "vasp PBE"),
+        ('engine = ["vasp PBE", "mlip x"]', ""),
+        ('engine = ["cp2k PBE"]\nalignment = { formula = "H2O" }', ""),
+        (None, ""),
+    ],
+)
+def test_whose_zero_a_potential_counts_from(tmp_path, data, zero):
+    """Its card says; labels moved onto another zero, or of two engines, do not tell."""
+    if data is not None:
+        (tmp_path / "card.toml").write_text(f"[data]\n{data}\n")
+    found = Engine("dp", SYSTEM, tmp_path / "frozen.pb", INPUTS, tmp_path)
+    assert found.zero == zero
+    assert found.label == f"dp {tmp_path}/frozen.pb"
+
+
+def test_names_and_zeros_of_engines(tmp_path):
+    shipped = engine("dp", SYSTEM, None, INPUTS, tmp_path)
+    assert (shipped.label, shipped.zero) == ("dp", "mlip 7net-l3i5")
+    found = {name: engine(name, SYSTEM, None, INPUTS, tmp_path).zero for name in ENGINES}
+    assert found == {"mlip": "mlip 7net-l3i5", "cp2k": "cp2k PBE", "vasp": "vasp PBE"}
+    (tmp_path / "card.toml").write_text("engine = [")
+    with pytest.raises(InputError, match=r"card\.toml: damaged"):
+        Engine("dp", SYSTEM, tmp_path / "frozen.pb", INPUTS, tmp_path).zero  # noqa: B018
 
 
 def test_a_damaged_potential_is_refused_before_cores_are_waited_for(tmp_path):

@@ -16,8 +16,9 @@ from dpchannel.labels.labeler import ENGINES, Labeler, frame_id, labeler
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.md import cores as share
 from dpchannel.potential.calculator import calculator, check_potential, potential_file
+from dpchannel.potential.card import zero_of
 from dpchannel.potential.reference import read_reference
-from dpchannel.results import project_root
+from dpchannel.results import engine_name, project_root
 from dpchannel.settings import LabelSettings, SystemSettings, load
 from dpchannel.structures.io import PIPE
 
@@ -48,6 +49,18 @@ class Engine:
     inputs: Path
     work: Path
 
+    @property
+    def label(self) -> str:
+        """Its name in results: with the file, where the potential is not a shipped one."""
+        return engine_name(self.name, self.potential)
+
+    @property
+    def zero(self) -> str:
+        """Whose zero its energies count from: "mlip 7net-l3i5", "vasp PBE"; empty if unknown."""
+        if self.name == DP:
+            return zero_of(self.potential) if self.potential else ""
+        return self._labeler().title
+
     def __call__(self) -> Calculator:
         """Load it.
 
@@ -59,11 +72,14 @@ class Engine:
         if self.potential is not None:
             elements = self.system.system.elements
             return calculator(self.potential, elements, reach(self.system))
-        settings = load(LabelSettings, self.inputs / "labels.toml")
-        found = labeler(self.name, settings, inputs=self.inputs / f"{self.name}.toml")
+        found = self._labeler()
         if isinstance(found, MlipLabeler):
             return found.calculator()
         return LabelerCalculator(found, self.work / self.name)
+
+    def _labeler(self) -> Labeler:
+        settings = load(LabelSettings, self.inputs / "labels.toml")
+        return labeler(self.name, settings, inputs=self.inputs / f"{self.name}.toml")
 
 
 def engine(

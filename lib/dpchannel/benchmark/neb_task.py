@@ -97,7 +97,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
         "system": order.system.system.name,
         "case": order.case_name,
         "about": case.about,
-        "engine": engine.name,
+        "engine": engine.label,
         "pressure_GPa": order.pressure_GPa,
         "repeat": np.array(case.repeat),
         # with every ion of the channel a site further up the crystal is ordered again
@@ -106,7 +106,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
     }
     images = images_of(lowest(found), column, info)
     method = (
-        f"CI-NEB, improved tangent, {order.band.images} images a segment, {engine.name};"
+        f"CI-NEB, improved tangent, {order.band.images} images a segment, {engine.label};"
         f" enthalpy at fixed cell, that of the ordered crystal at {label}"
     )
     result = result_of(profile_of(images), method=method, others=found)
@@ -127,8 +127,8 @@ def reevaluated(
     profile_of(stored)  # refused before an engine is troubled
     images = evaluated(stored, workers, turning_points=turning_points)
     profile = profile_of(images)
-    method = f"single points of {engine.name} on the path of {profile.info['engine']}, not relaxed"
-    result = result_of(profile, method=method, engine=engine.name)
+    method = f"single points of {engine.label} on the path of {profile.info['engine']}, not relaxed"
+    result = result_of(profile, method=method, engine=engine.label)
     result.files[relative(path)] = sha256(path)
     return Found(_signed(result, order, engine, key), images)
 

@@ -61,7 +61,11 @@ def write(task: Task, outcome: Outcome, out: Path) -> Result:
     files = {relative(path): sha256(path) for path in task.inputs}
     if out != PIPE:
         files |= {relative(path): sha256(path) for path in _beside(task, outcome, out.parent)}
-    state = {"compound": head.title, "engine": task.engine.name} | outcome.state
+    state = {
+        "compound": head.title,
+        "engine": task.engine.label,
+        "energy_zero": task.engine.zero,
+    } | outcome.state
     result = Result(
         task.name,
         head.name,

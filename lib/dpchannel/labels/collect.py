@@ -28,7 +28,7 @@ _REFUSED = "frame 0: "  # what bin/label.py says before the engine's or the read
 class MadeElsewhere:
     """A labeler that only reads what a job has left."""
 
-    name = "elsewhere"
+    name = title = "elsewhere"
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Nothing to write: the job has run."""

@@ -38,6 +38,11 @@ class Cp2kLabeler:
     def __init__(self, settings: Cp2kSettings) -> None:
         self.settings = settings
 
+    @property
+    def title(self) -> str:
+        """What its labels say they were made with."""
+        return f"{self.name} {self.settings.functional}"
+
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write the frame, and the input that starts from the atoms."""
         text = input_text(atoms, self.settings)
@@ -74,7 +79,7 @@ class Cp2kLabeler:
             )
         labelled = with_results(atoms, found.energy_eV, found.forces - mean, found.stress)
         labelled.info |= {
-            "engine": f"{self.name} {self.settings.functional}",
+            "engine": self.title,
             "versions": found.version,
             "converged": True,
             "settings": record["settings"],

@@ -29,6 +29,10 @@ class Labeler(Protocol):
 
     name: str
 
+    @property
+    def title(self) -> str:
+        """What its labels say they were made with; whose zero their energies count from."""
+
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write everything the run needs into `folder`."""
 

@@ -56,7 +56,7 @@ class MlipLabeler:
                 f"{folder / FRAME}: {self.settings.calculator} failed ({error!r})."
             ) from error
         atoms.calc = SinglePointCalculator(atoms, **results)
-        atoms.info |= {"engine": self._title(), "versions": self._versions(), "converged": True}
+        atoms.info |= {"engine": self.title, "versions": self._versions(), "converged": True}
         with replacing(folder / LABEL) as aside:
             write(aside, atoms, format="extxyz")
 
@@ -69,7 +69,9 @@ class MlipLabeler:
         except (OSError, ValueError, IndexError, StopIteration) as error:
             raise EngineFailed(f"{folder / LABEL}: no label to read ({error}).") from None
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """What its labels say they were made with."""
         arguments = self.settings.arguments
         model = arguments.get("model", self.settings.calculator)
         return f"{self.name} {model}"

@@ -28,7 +28,7 @@ REMEDY = "VASP is licensed: put it on PATH, or set program.command in inputs/vas
 class VaspLabeler:
     """One VASP run a frame: the frame in POSCAR element by element, the label in its own order."""
 
-    name = "vasp"
+    name, title = "vasp", "vasp PBE"  # the title is what its labels say they were made with
 
     def __init__(self, settings: VaspSettings) -> None:
         self.settings = settings
@@ -89,7 +89,7 @@ class VaspLabeler:
             )
         labelled = with_results(atoms, found.energy_eV, forces - mean, found.stress)
         labelled.info |= {
-            "engine": f"{self.name} PBE",
+            "engine": self.title,
             "versions": found.version,
             "converged": True,
             "settings": made_from["settings"],

@@ -25,7 +25,8 @@ class Gated:
     """An engine whose labels must pass the gate: what does not is a failed frame, with a reason."""
 
     def __init__(self, inner: Labeler, gate: GateSettings, elements: Sequence[str]) -> None:
-        self.name, self.inner, self.gate, self.elements = inner.name, inner, gate, elements
+        self.name, self.title = inner.name, inner.title
+        self.inner, self.gate, self.elements = inner, gate, elements
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """As the engine."""

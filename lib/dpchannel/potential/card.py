@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -121,6 +122,26 @@ def _joined_spans(origin: dict[str, Any], mixed: list[Path]) -> dict[str, Any]:
 def toml(content: Mapping[str, Any]) -> str:
     """TOML text of nested tables; JSON spells numbers, text, booleans and flat lists the same."""
     return "\n".join(_table(content, ())) + "\n"
+
+
+def zero_of(potential: Path) -> str:
+    """Whose zero a potential's energies count from: the engine of its labels, by its card.
+
+    Empty when no card says so, and when its labels were moved onto another zero.
+
+    Raises
+    ------
+    InputError              the card is damaged
+    """
+    path = potential.parent / "card.toml"
+    if not path.is_file():
+        return ""
+    try:
+        data = tomllib.loads(path.read_text()).get("data", {})
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}). Ship the potential again.") from None
+    engines = data.get("engine", [])
+    return str(engines[0]) if len(engines) == 1 and "alignment" not in data else ""
 
 
 def _content(

@@ -11,7 +11,7 @@ from dpchannel.errors import InputError
 from dpchannel.regression.judge import interval
 from dpchannel.report.reference import Number, Reference
 from dpchannel.report.table import with_error
-from dpchannel.results import Quantity, Result, relative
+from dpchannel.results import Quantity, Result, engine_name, relative
 from dpchannel.settings import Strict, load
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Agreement(Strict):
     at: tuple[str, ...]
     percent: float | None = Field(default=None, gt=0)
     factor: float | None = Field(default=None, gt=1)
+    zero: str = ""  # of energy: only results whose engine counts from it are compared
     why: str
 
     @model_validator(mode="after")
@@ -72,11 +73,12 @@ class Own:
     quantity: Quantity
     state: Mapping[str, Any]
     where: str
+    potential: str | None = None
 
     @property
     def engine(self) -> str:
         """Name of what gave the energies; of a trajectory the potential."""
-        text = str(self.state.get("engine", "dp"))
+        text = str(self.state.get("engine") or engine_name("dp", self.potential))
         path = str(self.state.get("path_engine", text))
         return text if path == text else f"{text} on the path of {path}"
 
@@ -94,12 +96,20 @@ class Row:
         return next(number for numbers in self.published.values() for number in numbers)
 
     @property
+    def comparable(self) -> bool:
+        """Energies of one zero, where the rule asks for that."""
+        zero = str(self.own.state.get("energy_zero", "")) if self.own else ""
+        return not self.rule.zero or self.rule.zero in zero.split()
+
+    @property
     def verdict(self) -> str:
         """Against the paper, and where the paper is silent against the literature."""
         if self.own is None:
             return "not measured"
         if self.own.quantity.value is None:
             return "no number"
+        if not self.comparable:
+            return "another zero"
         against = self.published["paper"] or self.published["literature"]
         agrees = any(_agree(self.own.quantity, number, self.rule) for number in against)
         return "agrees" if agrees else "differs"
@@ -107,7 +117,7 @@ class Row:
     def off(self, source: str) -> str:
         """Deviation from the nearest number of a source."""
         value = self.own.quantity.value if self.own else None
-        if value is None or not self.published[source]:
+        if value is None or not self.published[source] or not self.comparable:
             return ""
         nearest = min(self.published[source], key=lambda number: abs(value - number.value))
         if self.rule.factor is not None:
@@ -144,8 +154,9 @@ def collect(paths: Iterable[Path], system: str) -> list[Own]:
         state = result.state
         if result.system != system or not ("engine" in state or result.provenance.get("potential")):
             continue
+        potential = (result.provenance.get("potential") or {}).get("path")
         for name, quantity in result.quantities.items():
-            own = Own(name, quantity, state, relative(path))
+            own = Own(name, quantity, state, relative(path), potential)
             keys = ("pressure_GPa", "temperature_K", "case")
             key = (name, result.task, own.engine, *(str(state.get(k)) for k in keys))
             found.setdefault(key, own)
