@@ -405,7 +405,7 @@ $(BENCHMARKS):
 	@$(foreach file,$^,echo 'up to date: $(file)';)
 
 $(BENCH)/parity/result.json: $(BENCH_KEY) $(PARITY_KEY) | $(VENV)
-	@$(STEP) $@ bin/parity.py $(BENCH_DATA) $(if $(filter-out dp,$(BENCH_ENGINE)),--own-zero) $(BENCH_HOW)
+	@$(STEP) $@ bin/parity.py $(BENCH_DATA) $(BENCH_HOW)
 
 $(BENCH)/lattice/result.json: $(BENCH_KEY) | $(VENV)
 	@$(STEP) $@ bin/lattice.py $(addprefix --reference ,$(BENCH_FROM)) $(BENCH_HOW)

@@ -18,8 +18,11 @@ def main(
     engine: cli.Engine = "dp",
     potential: cli.ShippedPotential = None,
     own_zero: Annotated[
-        bool, typer.Option(help="the labels count energy from another zero: take the mean off")
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="take the mean off energies [default: unless labels count from its zero]"
+        ),
+    ] = None,
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="how")] = INPUTS / "benchmark.toml",
     cores: cli.Cores = None,
@@ -28,17 +31,20 @@ def main(
     """Print MAE, RMSE and R2 on frames trained on and held out; parity.npz holds every pair."""
     from dpchannel.benchmark import engines
     from dpchannel.benchmark.outcome import Task, write
-    from dpchannel.benchmark.parity import parity, splits
+    from dpchannel.benchmark.parity import parity, splits, zero_of_labels
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
 
     crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).parity
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
     frames = splits(data, how.max_frames)
+    zero = zero_of_labels(data, frames)
+    apart = own_zero if own_zero is not None else not zero or zero != chosen.zero
     with engines.cores_held(cores, cli.note) as mine:
         origin = data / "origin.json" if data.is_dir() else data
         task = Task("parity", chosen, how, mine, inputs=engines.files(origin))
-        found = parity(chosen(), frames, own_zero=own_zero, note=cli.note)
+        found = parity(chosen(), frames, own_zero=apart, note=cli.note)
+    found.state["energy_zero_of_labels"] = zero
     found.state["frames"] = {split: len(members) for split, members in frames.items()}
     write(task, found, out)
     cli.note(found.summary)

@@ -48,7 +48,11 @@ def test_parity_and_its_figure(run_bin, quick, tmp_path, root):
     done = run_bin("parity.py", data, *quick, "--out", out)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1].startswith("3 training frames: MAE ")
-    quantities = json.loads(out.read_text())["quantities"]
+    found = json.loads(out.read_text())
+    quantities, state = found["quantities"], found["state"]
+    # distilled from the engine of these labels, says its card
+    assert state["energy_zero"] == state["energy_zero_of_labels"] != ""
+    assert state["own_zero_of_energy"] is False
     assert quantities["energy_mae"]["n"] == quantities["force_mae_test"]["n"] == 3
     drawn = [tmp_path / "a.png", tmp_path / "b.pdf"]
     done = run_bin("plot_parity.py", out, "--out", drawn[0], "--out", drawn[1])
@@ -57,6 +61,17 @@ def test_parity_and_its_figure(run_bin, quick, tmp_path, root):
     (out.parent / "parity.npz").write_bytes(b"another")
     done = run_bin("plot_parity.py", out, "--out", drawn[0])
     assert done.returncode == 2 and "not the file" in done.stderr
+
+
+def test_a_potential_without_a_card_has_a_zero_of_its_own(run_bin, quick, tmp_path, root):
+    """POTENTIAL= of somebody else: the mean difference of the energies is taken off."""
+    shutil.copy(root / "inputs/potentials/pb10po46o/model.pb", tmp_path / "frozen.pb")
+    words = ("--potential", tmp_path / "frozen.pb", "--out", tmp_path / "parity/result.json")
+    done = run_bin("parity.py", root / "inputs/labels/pb10po46o/mlip", *quick, *words)
+    assert done.returncode == 0, done.stderr
+    state = json.loads((tmp_path / "parity/result.json").read_text())["state"]
+    assert state["own_zero_of_energy"] is True
+    assert state["engine"] == f"dp {tmp_path}/frozen.pb" and state["energy_zero"] == ""
 
 
 def test_a_potential_without_an_element_is_refused(run_bin, quick, tmp_path, root):

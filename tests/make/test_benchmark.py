@@ -47,11 +47,6 @@ def test_other_engines_and_potentials_have_folders_of_their_own(project):
     assert "--potential some/model.pth" in done.out
 
 
-def test_labels_of_another_engine_count_from_another_zero(project):
-    assert "--own-zero" in project.make("-n", "parity", "ENGINE=cp2k").out
-    assert "--own-zero" not in project.make("-n", "parity").out
-
-
 def test_content_decides_not_time_stamps(project):
     (project / "model.pb").write_text("one")
     words = ("-n", "phonons", "eos", "parity", "POTENTIAL=model.pb")

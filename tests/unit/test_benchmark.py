@@ -1,5 +1,6 @@
 """Lattice, equation of state and parity on a crystal of springs, where every answer is known."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from dpchannel.benchmark.eos import eos
 from dpchannel.benchmark.lattice import RELAXED, lattice
-from dpchannel.benchmark.parity import parity, r2, splits
+from dpchannel.benchmark.parity import parity, r2, splits, zero_of_labels
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.settings import SystemSettings, load
 from dpchannel.settings.benchmark import BenchmarkSettings
@@ -216,6 +217,29 @@ def test_another_zero_of_energy_is_taken_off_only_when_asked():
         assert found.quantities["energy_shift"].value == pytest.approx(1000.0)
         assert found.quantities["energy_mae_test"].value == pytest.approx(mae, abs=1e-6)
         assert found.quantities["force_mae_test"].value == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("origin", "zero"),
+    [
+        ({"engine": {"vasp PBE": 3}}, "vasp PBE"),
+        ({"engine": {"vasp PBE": 3, "mlip x": 1}}, ""),
+        ({"engine": {"cp2k PBE": 3}, "alignment": {}}, ""),
+    ],
+)
+def test_labels_count_from_the_zero_of_the_engine_that_made_them(tmp_path, origin, zero):
+    with pytest.raises(InputError, match=r"origin\.json: cannot be read"):
+        zero_of_labels(tmp_path, {})
+    (tmp_path / "origin.json").write_text(json.dumps(origin))
+    assert zero_of_labels(tmp_path, {}) == zero
+
+
+def test_labels_of_a_file_say_it_frame_by_frame(tmp_path):
+    one, other = CRYSTAL.copy(), CRYSTAL.copy()
+    one.info["engine"], other.info["engine"] = "vasp PBE", "cp2k PBE"
+    path = tmp_path / "labelled.extxyz"
+    assert zero_of_labels(path, {"test": [one, one]}) == "vasp PBE"
+    assert zero_of_labels(path, {"test": [one, other]}) == ""
 
 
 def test_equal_labels_have_no_r2():

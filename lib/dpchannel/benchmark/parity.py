@@ -1,5 +1,6 @@
 """Energies, forces and virials against labels, on the frames trained on and on those held out."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,28 @@ def splits(source: Path, max_frames: int) -> dict[str, list[Atoms]]:
         split: members[:: max(1, -(-len(members) // max_frames))]
         for split, members in found.items()
     }
+
+
+def zero_of_labels(source: Path, frames_of: Mapping[str, Sequence[Atoms]]) -> str:
+    """Whose zero the labels count from: the one engine that made them; else empty.
+
+    Raises
+    ------
+    InputError              a data set without origin.json, or with a damaged one
+    """
+    if source.is_dir():
+        path = source / "origin.json"
+        try:
+            origin = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: cannot be read ({error}). bin/adopt.py makes one for a data set."
+            ) from None
+        made = set() if "alignment" in origin else set(origin["engine"])
+    else:
+        every = (atoms for members in frames_of.values() for atoms in members)
+        made = {str(atoms.info.get("engine", "")) for atoms in every}
+    return made.pop() if len(made) == 1 else ""
 
 
 def parity(
