@@ -73,21 +73,28 @@ def test_readme_states_the_errors_of_the_card():
 def test_compressed_forces_are_those_of_the_network(atoms, forces, system):
     fast = atoms.copy()
     fast.calc = calculator(FAST, system.system.elements)
-    # the tabulation error; measured below 1e-9 eV/A, demanded below the noise of any use
-    assert np.abs(fast.get_forces() - forces).max() < 1e-4
+    # single precision in the table: 1e-4 eV/A measured, a hundredth of the error beside the teacher
+    assert np.abs(fast.get_forces() - forces).max() < 1e-3
 
 
-@pytest.mark.parametrize("path", [PRECISE, FAST], ids=["network", "compressed"])
-def test_lammps_and_python_agree(atoms, forces, system, path: Path, tmp_path: Path):
-    energy, found = single_point(tmp_path, atoms, elements=system.system.elements, potential=path)
-    # both are float64; only the order of summation differs
-    assert np.abs(found - forces).max() < 1e-6
-    assert_allclose(energy, atoms.get_potential_energy(), rtol=1e-9)
+# only the order of summation differs: float64 in the network, float32 in the tables for MD
+@pytest.mark.parametrize(
+    ("path", "off_eV_per_A", "off"),
+    [(PRECISE, 1e-6, 1e-9), (FAST, 2e-5, 1e-6)],
+    ids=["network", "compressed"],
+)
+def test_lammps_and_python_agree(atoms, system, path: Path, off_eV_per_A, off, tmp_path: Path):
+    elements = system.system.elements
+    energy, found = single_point(tmp_path, atoms, elements=elements, potential=path)
+    here = atoms.copy()
+    here.calc = calculator(path, elements)
+    assert np.abs(found - here.get_forces()).max() < off_eV_per_A
+    assert_allclose(energy, here.get_potential_energy(), rtol=off)
 
 
 def test_the_order_of_types_does_not_matter(atoms, forces, system, tmp_path: Path):
     turned = system.system.elements[::-1]
-    energy, found = single_point(tmp_path, atoms, elements=turned, potential=FAST)
+    energy, found = single_point(tmp_path, atoms, elements=turned, potential=PRECISE)
     assert np.abs(found - forces).max() < 1e-6
     assert_allclose(energy, atoms.get_potential_energy(), rtol=1e-9)
 
