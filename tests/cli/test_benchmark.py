@@ -74,6 +74,17 @@ def test_a_potential_without_a_card_has_a_zero_of_its_own(run_bin, quick, tmp_pa
     assert state["engine"] == f"dp {tmp_path}/frozen.pb" and state["energy_zero"] == ""
 
 
+def test_phonons_of_an_unrelaxed_cell_are_refused_and_leave_nothing(run_bin, quick, tmp_path, root):
+    """The crystal as published is at rest for VASP, not for this potential."""
+    published = root / "inputs/structures/Pb10P6O25_PBE_Lai2023.vasp"
+    out = tmp_path / "phonons/result.json"
+    done = run_bin("phonons.py", published, *quick, "--out", out)
+    assert done.returncode == 2
+    assert "error: phonons: largest residual force" in done.stderr
+    assert "Relax the cell first" in done.stderr
+    assert not out.parent.exists()
+
+
 def test_a_potential_without_an_element_is_refused(run_bin, quick, tmp_path, root):
     system = tmp_path / "with_cu.toml"
     text = (root / "inputs/pb10po46o.toml").read_text()

@@ -108,6 +108,18 @@ def test_a_noisy_engine_comes_to_rest_within_its_noise():
     assert found.quantities["a"].value == pytest.approx(10.02394, abs=1e-4)
 
 
+def test_an_engine_that_is_too_noisy_relaxes_nothing():
+    """As DFT on a coarse grid: with 0.02 eV/A of noise any crystal would count as at rest."""
+
+    class Rough(Springs):
+        def calculate(self, *args, **words):
+            super().calculate(*args, **words)
+            self.results["forces"] = self.results["forces"] + 0.01 * np.sin(self.atoms.positions)
+
+    with pytest.raises(InputError, match=r"forces change by .* can bring .* 1e-03 is asked"):
+        lattice(Rough(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
+
+
 def test_a_crystal_that_falls_apart_is_named(monkeypatch):
     """No phosphorus has four oxygens any more."""
 
@@ -119,6 +131,23 @@ def test_a_crystal_that_falls_apart_is_named(monkeypatch):
     monkeypatch.setattr("dpchannel.benchmark.lattice._relaxed", relaxed)
     with pytest.raises(NotConverged, match="the crystal fell apart while relaxing"):
         lattice(Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
+
+
+def test_a_crystal_that_falls_apart_under_pressure_is_named(monkeypatch, relaxed):
+    """The message says at which pressure, and nothing is fitted."""
+
+    def under(atoms, calculator, *, pressure_GPa=0.0, **words):
+        end = atoms.copy()
+        if pressure_GPa > 2:
+            end.set_scaled_positions(np.random.default_rng(3).random((41, 3)))
+        end.calc = Springs(CRYSTAL)
+        end.get_potential_energy()
+        return end
+
+    monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
+    start = relaxed.structures[RELAXED]
+    with pytest.raises(NotConverged, match=r"the crystal fell apart at 3 GPa .*eos\.pressures_GPa"):
+        eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,25 @@ def force_noise(atoms: Atoms, calculator: Calculator) -> float:
     return float(np.abs(moved.get_forces() - here).max())
 
 
+def rest_force(
+    wanted_eV_per_A: float, noise_eV_per_A: float, times: float, loosest: float
+) -> float:
+    """Residual force (eV/A) to ask of an engine: what is wanted, or `times` its noise if more.
+
+    Raises
+    ------
+    InputError              that is more than `loosest`: a crystal would count as at rest anywhere
+    """
+    rest = max(wanted_eV_per_A, times * noise_eV_per_A)
+    if rest > loosest:
+        raise InputError(
+            f"engine: its forces change by {noise_eV_per_A:.1e} eV/A when all atoms move together;"
+            f" it can bring a crystal to rest within {rest:.1e} eV/A, {loosest:.0e} is asked. Use"
+            " one with less noise."
+        )
+    return rest
+
+
 def work_folder(out: Path) -> Path:
     """Where the runs of a DFT code go: beside the results of all tasks, so that they share them."""
     return Path.cwd() / "labels" if out == PIPE else out.parent.parent / "labels"

@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from dpchannel.benchmark.engines import force_noise
+from dpchannel.benchmark.engines import force_noise, rest_force
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.results import Quantity
@@ -48,6 +48,7 @@ def lattice(
     Raises
     ------
     NotConverged            a relaxation did not end, or the crystal fell apart in it
+    InputError              forces too noisy for a crystal to come to rest
     """
     settings = _within_reach(settings, crystal, calculator)
     ends = _ends(calculator, crystal, system, settings, note)
@@ -124,8 +125,13 @@ def _within_reach(
     settings: LatticeSettings, crystal: Atoms, calculator: Calculator
 ) -> LatticeSettings:
     """The settings, with a residual force that the engine's precision allows."""
-    reach = settings.noise_times * force_noise(crystal, calculator)
-    return settings.model_copy(update={"fmax_eV_per_A": max(settings.fmax_eV_per_A, reach)})
+    rest = rest_force(
+        settings.fmax_eV_per_A,
+        force_noise(crystal, calculator),
+        settings.noise_times,
+        settings.loosest_eV_per_A,
+    )
+    return settings.model_copy(update={"fmax_eV_per_A": rest})
 
 
 def _ends(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.constants import elementary_charge
 from scipy.constants import h as planck
 
-from dpchannel.benchmark.engines import force_noise
+from dpchannel.benchmark.engines import force_noise, rest_force
 from dpchannel.benchmark.force_constants import (
     ForceConstants,
     force_constants,
@@ -62,12 +62,15 @@ def phonons(
 
     Raises
     ------
-    InputError              the cell is not relaxed, or the path names an unknown point
+    InputError              the cell is not relaxed, forces are too noisy, or the path names an
+                            unknown point
     NotConverged            a followed mode did not come to rest
     """
     outcome = Outcome(state={"pressure_GPa": 0.0, "temperature_K": 0.0})
     noise = force_noise(atoms, calculator)
-    rest = max(settings.residual_eV_per_A, settings.noise_times * noise)
+    rest = rest_force(
+        settings.residual_eV_per_A, noise, settings.noise_times, settings.loosest_eV_per_A
+    )
     residual = residual_force(atoms, calculator, rest)
     why = "an engine in single precision comes to rest no closer than its noise"
     for name, value in (("residual_force", residual), ("force_noise", noise)):

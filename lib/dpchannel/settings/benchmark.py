@@ -25,6 +25,7 @@ class LatticeSettings(Strict):
     seed: int = Field(ge=0)
     fmax_eV_per_A: float = Field(gt=0)
     noise_times: float = Field(gt=0)
+    loosest_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     symmetry_A: float = Field(gt=0)
     distortion_meV: float = Field(gt=0)
@@ -71,6 +72,7 @@ class PhononTaskSettings(Strict):
 
     residual_eV_per_A: float = Field(gt=0, le=1e-5)
     noise_times: float = Field(gt=0)
+    loosest_eV_per_A: float = Field(gt=0)
     displacement_A: float = Field(gt=0)
     supercells: tuple[Repeat, ...] = Field(min_length=1)
     path: str = Field(pattern=r"^[A-Z]{2,}$")
