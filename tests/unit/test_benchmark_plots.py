@@ -9,10 +9,10 @@ from dpchannel.errors import InputError
 from dpchannel.physics.eos import fit_energy, fit_pressure
 from dpchannel.plots.eos import plot_eos
 from dpchannel.plots.parity import plot_parity
-from dpchannel.plots.phonons import plot_phonons
+from dpchannel.plots.phonons import heading, plot_phonons
 from dpchannel.report.lattice import rows, shown
 from dpchannel.report.reference import published_bulk_moduli
-from dpchannel.results import Quantity, project_root
+from dpchannel.results import Quantity, Result, project_root
 from dpchannel.settings import SystemSettings, load
 from dpchannel.settings.benchmark import BenchmarkSettings
 
@@ -112,9 +112,15 @@ def test_phonons_and_a_missing_sidecar(written, tmp_path):
         plot_phonons(result, [tmp_path / "one.png"])
 
 
-def test_table_one_has_every_row_and_deviations_from_the_paper(written):
-    from dpchannel.results import Result
+def test_the_figure_of_phonons_says_what_was_left_out(written):
+    """k_z = pi does not fit into one cell, and charges do not split modes at Gamma."""
+    result = Result.read(written("phonons", Outcome()))
+    said = heading(result, ["1x1x1", "2x2x2"])
+    assert "does not fit into 1x1x1 and is interpolated there" in said
+    assert "No LO-TO splitting is applied" in said
 
+
+def test_table_one_has_every_row_and_deviations_from_the_paper(written):
     outcome = Outcome()
     known = {"a": 10.0300 * 1.001, "c": 7.487, "V": 652.0, "triangle_empty": 4.56, "energy": -270.0}
     for name, value in known.items():

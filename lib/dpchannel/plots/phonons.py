@@ -45,7 +45,7 @@ def plot_phonons(result_path: Path, out: list[Path]) -> None:
         grid[0, -1].legend(loc="upper right", handlelength=1.2)
         for axes in grid[:, 0]:
             axes.set_ylabel("frequency (THz), imaginary below 0")
-        figure.suptitle(_heading(result, names), fontsize=9.5, x=0.01, ha="left")
+        figure.suptitle(heading(result, names), fontsize=9.5, x=0.01, ha="left")
         style.save(figure, out)
 
 
@@ -79,7 +79,8 @@ def _title(result: Result, name: str) -> str:
     return f"{name}: at $k_z=\\pi$ down to {lowest:.2f} THz"
 
 
-def _heading(result: Result, names: list[str]) -> str:
+def heading(result: Result, names: list[str]) -> str:
+    """What, by which engine, and what the picture leaves out."""
     return (
         f"{result.state['compound']}, {result.state['engine']}. Shaded: $k_z=\\pi$, which does not"
         f" fit into {names[0]} and is interpolated there.\nNo LO-TO splitting is applied."
