@@ -134,6 +134,12 @@ def files(folder):
         ),
         ("toy.walk.here.x", {"quantities": {"x": Quantity(None, "A")}}, REASON, "says None A"),
         (
+            "toy.walk.here.x",
+            {"provenance": {"potential": {"path": "runs/other/model.pb", "sha256": "0"}}},
+            REASON,
+            "measured with runs/other/model.pb, which is not committed",
+        ),
+        (
             "toy.walk.here.D",
             {"quantities": {"D": Quantity(2.0, "cm2/s", stderr=0.3)}},
             REASON,

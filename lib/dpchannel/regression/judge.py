@@ -124,6 +124,12 @@ def check_evidence(
     if quantity not in result.quantities:
         known = ", ".join(result.quantities)
         raise InputError(f"{pin_id}: {path} has no {quantity}. There is: {known or 'nothing'}.")
+    potential = (result.provenance.get("potential") or {}).get("path", "inputs/")
+    if not potential.startswith("inputs/"):
+        raise InputError(
+            f"{pin_id}: {path} was measured with {potential}, which is not committed. Pins are of"
+            " the shipped potential."
+        )
     for name, digest in _inputs(result).items():
         now = root / name
         if not now.is_file() or sha256(now) != digest:
