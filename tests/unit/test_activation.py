@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
-from dpchannel.physics.activation import ActivationLine, Observation
+from dpchannel.physics.activation import ActivationLine, Observation, barrier_behind
 from dpchannel.physics.intervals import garwood
 from dpchannel.units import boltzmann_in_ev_per_k
 
@@ -24,6 +24,14 @@ def value(x, ln_D, sigma=0.2):
 
 def bound(x, ln_D, n_hops=0):
     return Observation(x, ln_D, n_hops=n_hops)
+
+
+def test_barrier_behind_a_diffusion_coefficient_gives_it_back():
+    """D = nu exp(-E/kT) d^2 / 2, here with kT in eV at 500 K = 0.0430867."""
+    energy = barrier_behind(7.3e-6, 500.0, hop_A=3.74, attempts_per_s=1e13)
+    rate = 1e13 * np.exp(-energy / 0.0430867)
+    assert rate * (3.74e-8) ** 2 / 2 == pytest.approx(7.3e-6, rel=1e-4)
+    assert rate == pytest.approx(1.04e10, rel=0.01)  # 10 hops per ns
 
 
 def test_values_alone_are_weighted_least_squares():

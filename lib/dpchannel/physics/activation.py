@@ -21,6 +21,7 @@ from scipy.stats import chi2
 from dpchannel.errors import InputError
 from dpchannel.physics.arrays import Array
 from dpchannel.physics.intervals import CONFIDENCE, garwood
+from dpchannel.units import boltzmann_in_ev_per_k
 
 TWO_SIDED = float(chi2.ppf(CONFIDENCE, 1)) / 2  # drop of ln L at the ends of an interval
 ONE_SIDED = float(chi2.ppf(2 * CONFIDENCE - 1, 1)) / 2  # at a limit to one side
@@ -208,3 +209,14 @@ def _argmax(function: Callable[[float], float], start: float, step: float) -> fl
 
 def _maximum(function: Callable[[float], float], start: float, step: float) -> float:
     return function(_argmax(function, start, step))
+
+
+def barrier_behind(
+    D_cm2_per_s: float, temperature_K: float, *, hop_A: float, attempts_per_s: float
+) -> float:
+    """Barrier (eV) at which single hops of one length along a line give this D.
+
+    D = rate hop^2 / 2 with rate = attempts exp(-E / kT): transition state theory, no correlation.
+    """
+    free = attempts_per_s * (hop_A * 1e-8) ** 2 / 2  # cm2/s, without a barrier
+    return boltzmann_in_ev_per_k() * temperature_K * float(np.log(free / D_cm2_per_s))

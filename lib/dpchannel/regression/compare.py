@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from dpchannel.errors import InputError
+from dpchannel.physics.activation import barrier_behind
 from dpchannel.regression.judge import interval
 from dpchannel.report.reference import Number, Reference
 from dpchannel.report.table import with_error
@@ -33,6 +34,7 @@ class Agreement(Strict):
     percent: float | None = Field(default=None, gt=0)
     factor: float | None = Field(default=None, gt=1)
     zero: str = ""  # of energy: only results whose engine counts from it are compared
+    derived: bool = False  # the paper does not state the number, but one that asks for it
     why: str
 
     @model_validator(mode="after")
@@ -47,10 +49,42 @@ class Agreement(Strict):
         return other > 0 and own > 0 and max(own / other, other / own) <= (self.factor or 1.0)
 
 
+class Needed(Strict):
+    """The barrier of a case that the paper's D asks for, at the temperature and pressure of D."""
+
+    case: str
+    hop_A: float = Field(gt=0)
+    attempts_per_s: float = Field(gt=0)
+    percent: float = Field(gt=0)
+    why: str
+
+    def number(self, of: Number) -> Number:
+        """As if it had been published."""
+        kelvin = of.state["temperature_K"]
+        value = barrier_behind(
+            of.value, kelvin, hop_A=self.hop_A, attempts_per_s=self.attempts_per_s
+        )
+        return Number(
+            quantity="barrier_forward",
+            value=round(value, 3),
+            unit="eV",
+            state={"pressure_GPa": of.state["pressure_GPa"]},
+            case=self.case,
+            method=f"from D = {of.value:g} cm2/s at {kelvin:g} K",
+            where=f"{of.where}; hops of {self.hop_A:g} A, {self.attempts_per_s:g} attempts /s",
+        )
+
+    @property
+    def rule(self) -> Agreement:
+        names, at = ("barrier_forward",), ("pressure_GPa",)
+        return Agreement(names=names, at=at, percent=self.percent, derived=True, why=self.why)
+
+
 class Agreements(Strict):
     """regression/compare.toml"""
 
     quantity: tuple[Agreement, ...]
+    needed: tuple[Needed, ...] = ()
 
     def of(self, name: str) -> Agreement:
         """The rule for a quantity.
@@ -129,6 +163,8 @@ class Row:
         keys = {"pressure_GPa": "GPa", "temperature_K": "K"}
         at = [f"{number.state[k]:g} {unit}" for k, unit in keys.items() if k in self.rule.at]
         given = [" / ".join(_text(n) for n in self.published[source]) for source in SOURCES]
+        if self.rule.derived:
+            given[0] += " from D"
         return (
             number.quantity,
             number.unit,
@@ -166,6 +202,8 @@ def collect(paths: Iterable[Path], system: str) -> list[Own]:
 def compare(own: list[Own], regression: Path) -> list[Row]:
     """Every quantity that somebody published, with every one of ours at its state, or with none.
 
+    And the barriers that the paper's D asks for.
+
     Raises
     ------
     InputError              a file of regression/ is damaged, a number has no rule, or units differ
@@ -178,6 +216,11 @@ def compare(own: list[Own], regression: Path) -> list[Row]:
             where = [str(number.state.get(k)) for k in rule.at if k != "case"]
             key = (number.quantity, number.case, *where)
             groups.setdefault(key, (rule, {name: [] for name in SOURCES}))[1][source].append(number)
+    for needed in rules.needed:
+        for of in load(Reference, regression / "paper.toml").number:
+            if of.quantity == "D_c":
+                derived = {"paper": [needed.number(of)], "literature": []}
+                groups[("needed", needed.case, str(of.state))] = (needed.rule, derived)
     rows = []
     for rule, published in groups.values():
         numbers = [number for numbers in published.values() for number in numbers]
