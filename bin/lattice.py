@@ -26,7 +26,6 @@ def main(
     from dpchannel.benchmark import engines
     from dpchannel.benchmark.lattice import lattice
     from dpchannel.benchmark.outcome import Task, write
-    from dpchannel.report.lattice import shown
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
     from dpchannel.structures.cells import load_structure
@@ -38,8 +37,10 @@ def main(
     with engines.cores_held(cores, cli.note) as mine:
         task = Task("lattice", chosen, how, mine, inputs=engines.files(reference))
         found = lattice(chosen(), published, crystal, how, beside=beside, note=cli.note)
-    result = write(task, found, out)
-    cli.note(shown(result))
+    write(task, found, out)
+    for check in found.checks:
+        cli.note(str(check))
+    cli.note(found.summary)
 
 
 if __name__ == "__main__":

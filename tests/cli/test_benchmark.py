@@ -26,6 +26,10 @@ def test_lattice_beside_paper_teacher_and_experiment(run_bin, quick, tmp_path, r
     out = tmp_path / "lattice/result.json"
     done = run_bin("lattice.py", *quick, "--reference", reference, "--out", out)
     assert done.returncode == 0, done.stderr
+    done = run_bin("table_one.py", out)
+    assert done.returncode == 0, done.stderr
+    for table in (done.stderr, done.stdout):
+        assert "this engine" in table and "paper deep potential" in table
     table = done.stderr
     for source in ("this engine", "teacher", "published PBE", "paper PBE", "X-ray diffraction"):
         assert source in table

@@ -20,6 +20,7 @@ def test_benchmark_is_all_of_them_in_order(project):
         "parity dp/parity/result.json",
         "plot_parity dp/parity/figure.png",
         "lattice dp/lattice/result.json",
+        "table_one dp/lattice/table.tsv",
         "eos dp/eos/result.json",
         "plot_eos dp/eos/figure.png",
         "phonons dp/phonons/result.json",
@@ -40,10 +41,13 @@ def test_phonons_need_the_relaxed_lattice_and_nothing_else(project):
 def test_other_engines_and_potentials_have_folders_of_their_own(project):
     """ENGINE has a default of its own for labels; here the potential is meant."""
     done = project.make("-n", "lattice", "ENGINE=mlip")
-    assert steps(done.out) == ["lattice mlip/lattice/result.json"]
+    assert steps(done.out) == [
+        "lattice mlip/lattice/result.json",
+        "table_one mlip/lattice/table.tsv",
+    ]
     assert "--engine mlip" in done.out and "--potential" not in done.out
     done = project.make("-n", "lattice", "POTENTIAL=some/model.pth")
-    assert steps(done.out) == ["lattice dp_some_model.pth/lattice/result.json"]
+    assert steps(done.out)[0] == "lattice dp_some_model.pth/lattice/result.json"
     assert "--potential some/model.pth" in done.out
 
 

@@ -10,7 +10,7 @@ from dpchannel.physics.eos import fit_energy, fit_pressure
 from dpchannel.plots.eos import plot_eos
 from dpchannel.plots.parity import plot_parity
 from dpchannel.plots.phonons import heading, plot_phonons
-from dpchannel.report.lattice import rows, shown
+from dpchannel.report.lattice import rows, shown, tsv
 from dpchannel.report.reference import published_bulk_moduli
 from dpchannel.results import Quantity, Result, project_root
 from dpchannel.settings import SystemSettings, load
@@ -136,3 +136,28 @@ def test_table_one_has_every_row_and_deviations_from_the_paper(written):
     text = shown(result)
     assert "10.0400 (+0.10)" in text
     assert "-270.0000 (" not in text  # energies count from zeros of their own
+    assert "-268.5686 (+0.6)" in text  # but the paper's two from one, in meV
+    lines = [line.split("\t") for line in tsv(result).splitlines()]
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert dict(zip(*lines[:2], strict=True))["a"] == f"{known['a']}"
+
+
+def test_table_one_takes_other_engines_and_compares_energies_of_one_zero(written):
+    """A potential trained on VASP, beside the shipped one, and one engine only once."""
+    values = {"a": 10.03, "energy": -268.5672}
+    quantities = {name: Quantity(value, "") for name, value in values.items()}
+    quantities["a_published"] = Quantity(10.024, "A")
+    state = {"compound": "x", "engine": "dp its.pb", "energy_zero": "vasp PBE"}
+    own = Result("lattice", "pb10po46o", state, quantities)
+    found = {}
+    for a, engine, of in ((10.1, "dp", "pb10po46o"), (10.2, "dp", "pb10po46o"), (9, "dp", "nacl")):
+        other = Result("lattice", of, {"engine": engine}, {"a": Quantity(a, "A")})
+        found[a] = other
+    given = {"engine": "cp2k PBE", "path_engine": "dp"}
+    by_points = Result("eos", "pb10po46o", given, {"a": Quantity(10.05, "A")})
+    body = rows(own, [own, *found.values(), by_points])
+    by_source = {row.source: row.values for row in body}
+    assert by_source["shipped potential"] == {"a": 10.1}
+    assert by_source["cp2k PBE, on cells of dp"] == {"a": 10.05}
+    assert [row.source for row in body].count("this engine") == 1
+    assert "-268.5672 (+2.0)" in shown(own)
