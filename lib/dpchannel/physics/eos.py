@@ -60,10 +60,14 @@ def fit_energy(volume_A3: Array, energy_eV: Array) -> EosFit:
     # the parabola through all points is a start that cannot be far off
     c2, c1, _ = np.polyfit(volume, energy, 2)
     v0 = -c1 / (2 * c2)
-    start = [energy.min(), v0, 2 * c2 * v0 / gpa_in_ev_per_a3(), 4.0]
-    found, spread = _fit(_energy, volume, energy, start)
-    rms = float(np.sqrt(np.mean((_energy(volume, *found) - energy) ** 2)))
-    return _summary(found[1:], spread[1:], len(volume) - 4, float(found[0]), rms, len(volume))
+    start = [1.0, v0, 2 * c2 * v0 / gpa_in_ev_per_a3(), 4.0]
+    # from 1 eV below the lowest: derivatives are taken in steps relative to each parameter
+    zero = energy.min() - 1.0
+    found, spread = _fit(_energy, volume, energy - zero, start)
+    rms = float(np.sqrt(np.mean((_energy(volume, *found) - energy + zero) ** 2)))
+    return _summary(
+        found[1:], spread[1:], len(volume) - 4, float(found[0] + zero), rms, len(volume)
+    )
 
 
 def fit_pressure(volume_A3: Array, pressure_GPa: Array) -> EosFit:
