@@ -22,11 +22,16 @@ def main(
     cores: cli.Cores = None,
     out: Annotated[Path, typer.Option(help="result file; - is stdout")] = Path("-"),
 ) -> None:
-    """Fit V0, B0 and B0' with their errors; eos.npz with the curves lies beside the result."""
+    """Fit V0, B0 and B0' with their errors; eos.npz with the curves lies beside the result.
+
+    cp2k and vasp relax nothing: give them cells.extxyz of another engine in place of its crystal.
+    """
     from dpchannel.benchmark import engines
     from dpchannel.benchmark.eos import eos
     from dpchannel.benchmark.lattice import ground_state
     from dpchannel.benchmark.outcome import Task, write
+    from dpchannel.benchmark.points import along_cells
+    from dpchannel.benchmark.route import read_images
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
     from dpchannel.structures.cells import load_structure
@@ -34,14 +39,23 @@ def main(
 
     crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings)
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
-    given = read_structure(relaxed) if relaxed else None
+    if relaxed is None:
+        chosen.must_relax("eos", "Name cells.extxyz of bin/eos.py with another engine.")
     with engines.cores_held(cores, cli.note) as mine:
         task = Task("eos", chosen, how.eos, mine, inputs=engines.files(relaxed))
         loaded = chosen()
-        start = given or ground_state(
-            loaded, load_structure(crystal, INPUTS), crystal, how.lattice, cli.note
-        )
-        found = eos(loaded, start, crystal, how.eos, cli.note)
+        if chosen.by_points and relaxed:
+            cells = read_images(relaxed)
+            found = along_cells(loaded, cells, crystal, how.points.every_cell, cli.note)
+        else:
+            start = (
+                read_structure(relaxed)
+                if relaxed
+                else ground_state(
+                    loaded, load_structure(crystal, INPUTS), crystal, how.lattice, cli.note
+                )
+            )
+            found = eos(loaded, start, crystal, how.eos, cli.note)
     write(task, found, out)
     for check in found.checks:
         cli.note(str(check))

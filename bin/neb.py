@@ -25,7 +25,7 @@ def main(
         Path | None, typer.Option(help="only give the engine's energies on this path.extxyz")
     ] = None,
     turning_points: Annotated[
-        bool, typer.Option(help="of that path only minima and highest images")
+        bool, typer.Option(help="of that path only minima and highest images; cp2k, vasp: always")
     ] = False,
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
@@ -56,7 +56,7 @@ def main(
     chosen = engine_called(engine, order.system, potential, system.parent, order.work)
     with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
         if reevaluate:
-            found = reevaluated(order, chosen, team, reevaluate, turning_points)
+            found = reevaluated(order, chosen, team, reevaluate, few=turning_points, note=cli.note)
         else:
             found = find(order, chosen, team, cli.note)
     write(found, out)

@@ -35,14 +35,15 @@ def main(
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
 
-    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings).parity
+    crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings)
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
-    frames = splits(data, how.max_frames)
+    few = how.points.frames if chosen.by_points else how.parity.max_frames
+    frames = splits(data, few)
     zero = zero_of_labels(data, frames)
     apart = own_zero if own_zero is not None else not zero or zero != chosen.zero
     with engines.cores_held(cores, cli.note) as mine:
         origin = data / "origin.json" if data.is_dir() else data
-        task = Task("parity", chosen, how, mine, inputs=engines.files(origin))
+        task = Task("parity", chosen, how.parity, mine, inputs=engines.files(origin))
         found = parity(chosen(), frames, own_zero=apart, note=cli.note)
     found.state["energy_zero_of_labels"] = zero
     found.state["frames"] = {split: len(members) for split, members in frames.items()}

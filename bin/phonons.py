@@ -37,6 +37,7 @@ def main(
 
     crystal, how = load(SystemSettings, system), load(BenchmarkSettings, settings)
     chosen = engines.engine(engine, crystal, potential, INPUTS, engines.work_folder(out))
+    chosen.must_relax("phonons", "They need a crystal at rest for this engine itself.")
     published = load_structure(crystal, INPUTS)
     given = read_structure(relaxed) if relaxed else None
     with engines.cores_held(cores, cli.note) as mine:

@@ -51,6 +51,52 @@ def test_other_engines_and_potentials_have_folders_of_their_own(project):
     assert "--potential some/model.pth" in done.out
 
 
+def test_an_engine_of_single_points_takes_the_structures_of_the_shipped_potential(project):
+    """No relaxation, no phonons; turning points of the path of the slide."""
+    done = project.make("-n", "benchmark", "ENGINE=cp2k")
+    assert done.code == 0, done.err
+    made = [step for step in steps(done.out) if not step.startswith("plot")]
+    assert list(dict.fromkeys(made)) == [
+        "parity cp2k/parity/result.json",
+        "lattice dp/lattice/result.json",
+        "lattice cp2k/lattice/result.json",
+        "table_one cp2k/lattice/table.tsv",
+        "eos dp/eos/result.json",
+        "eos cp2k/eos/result.json",
+    ]
+    assert f"--given {RUNS}/dp/lattice/relaxed.extxyz --engine cp2k" in done.out
+    assert f"bin/eos.py {RUNS}/dp/eos/cells.extxyz --engine cp2k" in done.out
+    neb = "runs/pb10po46o/neb/dp/P4GPa/slide/path.extxyz"
+    assert f"bin/neb.py --reevaluate {neb} --engine cp2k" in done.out
+    assert "hop_1x1x2" not in done.out
+
+
+def test_its_results_are_redone_only_when_the_structures_are(project):
+    """The shipped potential is asked each time whether its results still hold."""
+    assert project.make("-n", "eos", "ENGINE=vasp").code == 0
+    assert project.make("-n", "eos").code == 0  # leaves the mark of the inputs
+    for name in ("dp/lattice", "dp/eos", "vasp/eos"):
+        folder = project / f"{RUNS}/{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("result.json", "figure.png", "table.tsv"):
+            (folder / file).write_text("{}")
+    done = project.make("eos", "ENGINE=vasp")
+    assert done.code == 0, done.err
+    assert "up to date" in done.out and not done.err
+    assert (project / f"{RUNS}/vasp/eos/result.json").read_text() == "{}"
+    settings = project / "inputs/benchmark.toml"
+    settings.write_text(settings.read_text().replace("every_cell = 2", "every_cell = 1"))
+    redone = steps(project.make("-n", "eos", "ENGINE=vasp").out)
+    assert {"lattice dp/lattice/result.json", "eos vasp/eos/result.json"} <= set(redone)
+
+
+def test_phonons_by_single_points_are_refused_in_one_line(project):
+    done = project.make("phonons", "ENGINE=cp2k")
+    assert done.code != 0
+    (line,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert "phonons: engine cp2k only computes single points on given structures here" in line
+
+
 def test_content_decides_not_time_stamps(project):
     (project / "model.pb").write_text("one")
     words = ("-n", "phonons", "eos", "parity", "POTENTIAL=model.pb")

@@ -177,7 +177,8 @@ def test_a_potential_replaced_under_way_gives_no_result(found, tmp_path):
 
     order = Order(SYSTEM, INPUTS, SETTINGS, "slide", 0.0, tmp_path / "work", 0.0)
     engine = Engine("dp", SYSTEM, model, INPUTS, tmp_path)
-    kept = reevaluated(order, engine, Workers(Hills), tmp_path / "path.extxyz", False)
+    path, how = tmp_path / "path.extxyz", {"few": False, "note": lambda text: None}
+    kept = reevaluated(order, engine, Workers(Hills), path, **how)
     assert kept.result.provenance["potential"]["path"].endswith("model.pb")
     with pytest.raises(InputError, match=r"model.pb: changed while the path was being found"):
-        reevaluated(order, engine, Workers(Replacing), tmp_path / "path.extxyz", False)
+        reevaluated(order, engine, Workers(Replacing), path, **how)

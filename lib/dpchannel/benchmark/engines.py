@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator
 
-from dpchannel.errors import EngineFailed, InputError
-from dpchannel.labels.labeler import ENGINES, Labeler, frame_id, labeler
+from dpchannel.benchmark.by_files import LabelerCalculator
+from dpchannel.errors import InputError
+from dpchannel.labels.labeler import ENGINES, Labeler, labeler
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.md import cores as share
 from dpchannel.potential.calculator import calculator, check_potential, potential_file
@@ -26,7 +26,7 @@ DP = "dp"
 ZERO = "0GPa"
 _STATED_WITHIN_GPa = 0.1  # a wrong sign or unit of the stress is farther off
 _SHIFT_A = (0.1234, 0.0567, 0.2345)
-RESULTS = ("energy", "forces", "stress")
+BY_POINTS = ("cp2k", "vasp")  # too dear to relax with: single points on given structures
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,24 @@ class Engine:
     def label(self) -> str:
         """Its name in results: with the file, where the potential is not a shipped one."""
         return engine_name(self.name, self.potential)
+
+    @property
+    def by_points(self) -> bool:
+        """It only computes structures that others have relaxed."""
+        return self.name in BY_POINTS
+
+    def must_relax(self, task: str, instead: str) -> None:
+        """Refuse a task that no engine of single points can do.
+
+        Raises
+        ------
+        InputError              names what it can do instead
+        """
+        if self.by_points:
+            raise InputError(
+                f"{task}: engine {self.name} only computes single points on given structures here."
+                f" {instead}"
+            )
 
     @property
     def zero(self) -> str:
@@ -111,43 +129,6 @@ def reach(system: SystemSettings) -> float:
         if rule is not None
     )
     return max((rule.within_A for rule in rules), default=0.0)
-
-
-class LabelerCalculator(Calculator):
-    """A Labeler as an ASE calculator: write, run, read, in a folder for each geometry."""
-
-    def __init__(self, engine: Labeler, folder: Path) -> None:
-        super().__init__()
-        self.implemented_properties = list(RESULTS)
-        self.engine, self.folder = engine, folder
-
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Any = RESULTS,
-        system_changes: Any = all_changes,
-    ) -> None:
-        """All three results of one geometry; what was run before is read again.
-
-        Raises
-        ------
-        EngineFailed        it failed, did not converge, or left a result out
-        """
-        super().calculate(atoms, properties, system_changes)
-        frame: Any = self.atoms
-        folder = self.folder / frame_id(frame)
-        try:
-            labelled = self.engine.read(folder)
-        except EngineFailed:  # not run yet, or not to the end
-            self.engine.write_inputs(frame, folder)
-            self.engine.run(folder)
-            labelled = self.engine.read(folder)
-        found = labelled.calc.results if labelled.calc is not None else {}
-        if missing := [name for name in RESULTS if name not in found]:
-            raise EngineFailed(f"{folder}: gave no {missing[0]}. See its output there.")
-        if not labelled.info.get("converged", False):
-            raise EngineFailed(f"{folder}: did not converge. See its output there.")
-        self.results = {name: found[name] for name in RESULTS}
 
 
 def force_noise(atoms: Atoms, calculator: Calculator) -> float:

@@ -39,7 +39,8 @@ def eos(
     -------
     Outcome                 `V0 B0 B0p` from cells and ions relaxed under pressure; `V0_strain` ...
                             with the shape of the cell kept and ions relaxed; `V0_fixed` ... with
-                            ions fixed, too. V0 is per formula unit
+                            ions fixed, too. V0 is per formula unit. The structures `cells` are
+                            those under pressure
 
     Raises
     ------
@@ -63,7 +64,7 @@ def eos(
     fixed = np.array([_strained(start, s).get_potential_energy() for s in strain]) / units
     energy, pressure = _ions_relaxed(start, strain, inside, settings, outcome, note)
     energy /= units
-    cells = _under_pressure(start, system, settings, note)
+    cells, outcome.structures["cells"] = _under_pressure(start, system, settings, note)
     window = (
         f"window {settings.window[0]:+g} ... {settings.window[1]:+g} in linear strain,"
         f" {inside.sum()} points"
@@ -148,9 +149,9 @@ def _ions_relaxed(
 
 def _under_pressure(
     start: Atoms, system: SystemSettings, settings: EosSettings, note: Note
-) -> dict[str, Array]:
-    """V (A^3 per formula unit), lattice and distances (A) at each pressure; see `measure`."""
-    found, here = [], start
+) -> tuple[dict[str, Array], list[Atoms]]:
+    """V (A^3 per formula unit), lattice and distances (A) at each pressure, and the structures."""
+    found, structures, here = [], [], start
     for pressure_GPa in settings.pressures_GPa:
         note(f"eos: {pressure_GPa:g} GPa, relaxing cell and ions")
         here = relax(
@@ -160,6 +161,8 @@ def _under_pressure(
             fmax_eV_per_A=settings.fmax_eV_per_A,
             max_steps=settings.max_steps,
         )
+        here.info["pressure_GPa"] = pressure_GPa
+        structures.append(here)
         try:
             measured = measure(here, system)
         except InputError as error:
@@ -169,7 +172,7 @@ def _under_pressure(
             ) from None
         found.append({name: value for name, (value, _) in measured.items()})
     names = [name for name in found[0] if all(name in row for row in found)]
-    return {name: np.array([row[name] for row in found]) for name in names}
+    return {name: np.array([row[name] for row in found]) for name in names}, structures
 
 
 def _of(atoms: Atoms) -> Calculator:

@@ -122,15 +122,8 @@ def profile_of(frames: Sequence[Atoms]) -> Profile:
     )
 
 
-def evaluated(frames: Sequence[Atoms], workers: Workers, *, turning_points: bool) -> list[Atoms]:
-    """Copies of stored images with the energies of another engine.
-
-    Parameters
-    ----------
-    turning_points : bool       only minima, and the highest image between each two of them
-    """
-    if turning_points:
-        frames = _turning(frames)
+def evaluated(frames: Sequence[Atoms], workers: Workers) -> list[Atoms]:
+    """Copies of stored images with the energies of another engine."""
     new = []
     for atoms in frames:
         frame = atoms.copy()
@@ -227,7 +220,8 @@ def _summary(profile: Profile, quantities: dict[str, Quantity]) -> str:
     return f"{text} ({profile.info['about']})."
 
 
-def _turning(frames: Sequence[Atoms]) -> list[Atoms]:
+def turning_points(frames: Sequence[Atoms]) -> list[Atoms]:
+    """Only minima, and the highest image between each two of them."""
     minima = [k for k, atoms in enumerate(frames) if atoms.info["minimum"]]
     energy = np.array([atoms.get_potential_energy() for atoms in frames])
     kept = set(minima)

@@ -10,9 +10,17 @@ import numpy as np
 from ase import Atoms
 
 from dpchannel.benchmark.band import Note
+from dpchannel.benchmark.by_files import prepare
 from dpchannel.benchmark.engines import Engine
 from dpchannel.benchmark.hopping import Column, passages
-from dpchannel.benchmark.neb import evaluated, images_of, lowest, profile_of, result_of
+from dpchannel.benchmark.neb import (
+    evaluated,
+    images_of,
+    lowest,
+    profile_of,
+    result_of,
+    turning_points,
+)
 from dpchannel.benchmark.route import read_images, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError, NotConverged
@@ -83,10 +91,11 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
 
     Raises
     ------
-    InputError              no such case, one that does not fit the crystal, or inputs that changed
-                            under way
+    InputError              no such case, one that does not fit the crystal, an engine that relaxes
+                            nothing, or inputs that changed under way
     NotConverged            the cell or a state did not come to rest
     """
+    engine.must_relax("neb", "Name a path.extxyz of bin/neb.py with --reevaluate.")
     case, label = order.case, pressure_label(order.pressure_GPa)
     key = _key(order, engine)
     work = order.work / key
@@ -114,18 +123,27 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
 
 
 def reevaluated(
-    order: Order, engine: Engine, workers: Workers, path: Path, turning_points: bool
+    order: Order, engine: Engine, workers: Workers, path: Path, *, few: bool, note: Note
 ) -> Found:
     """The profile of a stored path with the energies of another engine.
+
+    Parameters
+    ----------
+    few : bool              only minima and the highest image between each two of them; so it is for
+                            an engine of single points in any case
 
     Raises
     ------
     InputError              no path there, images that are not those of bin/neb.py, or inputs that
                             changed under way
+    EngineMissing, EngineFailed     of an engine that works through files
     """
     key, stored = _key(order, engine), read_images(path)
     profile_of(stored)  # refused before an engine is troubled
-    images = evaluated(stored, workers, turning_points=turning_points)
+    if engine.by_points:
+        stored = turning_points(stored)
+        prepare(workers.calculator, stored, note)
+    images = evaluated(turning_points(stored) if few else stored, workers)
     profile = profile_of(images)
     method = f"single points of {engine.label} on the path of {profile.info['engine']}, not relaxed"
     result = result_of(profile, method=method, engine=engine.label)

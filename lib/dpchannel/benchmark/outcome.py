@@ -24,14 +24,14 @@ class Outcome(Findings):
     state : dict            of the result, beside system and engine
     summary : str           the sentence a person reads
     arrays : name -> array  for the figure
-    structures : name -> Atoms          written as <name>.extxyz
+    structures : name -> Atoms or list  written as <name>.extxyz, with the engine in `info`
     texts : file name -> text           anything else to keep
     """
 
     state: dict[str, Any] = field(default_factory=dict)
     summary: str = ""
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    structures: dict[str, Atoms] = field(default_factory=dict)
+    structures: dict[str, Atoms | list[Atoms]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +93,8 @@ def _beside(task: Task, outcome: Outcome, folder: Path) -> Iterable[Path]:
         write_arrays(folder / f"{task.name}.npz", outcome.arrays)
         yield folder / f"{task.name}.npz"
     for name, atoms in outcome.structures.items():
+        for one in [atoms] if isinstance(atoms, Atoms) else atoms:
+            one.info["engine"] = task.engine.label
         write_structure(folder / f"{name}.extxyz", atoms)
         yield folder / f"{name}.extxyz"
     for name, text in outcome.texts.items():

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
+from dpchannel.benchmark.by_files import prepare
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError
 from dpchannel.potential.data import check_arrays, folders, frames, labelled_frames
@@ -100,7 +101,13 @@ def parity(
     Outcome                 `energy_mae`, `energy_rmse`, `energy_r2` and the same for force and
                             virial on the frames trained on, as in the paper; `..._test` on those
                             held out; `energy_shift`, the mean energy difference
+
+    Raises
+    ------
+    InputError              an energy that is not finite
+    EngineMissing, EngineFailed     of an engine that works through files
     """
+    prepare(calculator, [atoms for members in frames_of.values() for atoms in members], note)
     pairs = {
         split: _pairs(calculator, split, members, note) for split, members in frames_of.items()
     }

@@ -13,6 +13,18 @@ from dpchannel.errors import EngineFailed, EngineMissing
 _LAST_STEP_S = 60.0  # a step of self-consistency, at most
 
 
+def must_exist(command: Sequence[str], remedy: str) -> None:
+    """Refuse a program that is not installed, before anything is touched.
+
+    Raises
+    ------
+    EngineMissing
+        No such program.
+    """
+    if shutil.which(command[0]) is None:
+        raise EngineMissing(f"{command[0]}: no such program on PATH. {remedy}")
+
+
 def run_program(
     command: Sequence[str],
     folder: Path,
@@ -43,8 +55,7 @@ def run_program(
     EngineFailed
         The time limit was reached; the program has been stopped.
     """
-    if shutil.which(command[0]) is None:
-        raise EngineMissing(f"{command[0]}: no such program on PATH. {remedy}")
+    must_exist(command, remedy)
     if stop_file:
         (folder / stop_file[0]).unlink(missing_ok=True)
     with open(folder / log, "wb") as stream:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dpchannel.errors import EngineFailed
 from dpchannel.labels.frame_file import read_frame, same_geometry, with_results, write_frame
-from dpchannel.labels.process import run_program
+from dpchannel.labels.process import must_exist, run_program
 from dpchannel.labels.vasp_input import grouped, hashes, potcar_files, titles, write_vasp
 from dpchannel.labels.vasp_output import VaspOutput, read_vasp
 from dpchannel.results import replacing, sha256
@@ -34,7 +34,10 @@ class VaspLabeler:
         self.settings = settings
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
-        """Write the frame, the four input files, and what they were made from."""
+        """Write the frame, the four input files, and what they were made from.
+
+        Outputs of inputs that were made from something else are removed.
+        """
         write_vasp(atoms, self.settings, folder)
         write_frame(atoms, folder)
         files = potcar_files(atoms, self.settings)
@@ -43,14 +46,19 @@ class VaspLabeler:
             "data_sha256": hashes(files),
             "titles": titles(files),
         }
-        (folder / MADE_FROM).write_text(json.dumps(record, indent=1) + "\n")
+        text, path = json.dumps(record, indent=1) + "\n", folder / MADE_FROM
+        if not path.is_file() or path.read_text() != text:
+            for old in (*OUTPUTS, RECORD):
+                (folder / old).unlink(missing_ok=True)
+        path.write_text(text)
 
     def run(self, folder: Path) -> None:
         """Run VASP; its record is written only when the output holds a label."""
         read_frame(folder)
+        program = self.settings.program
+        must_exist(program.command, REMEDY)  # else outputs of a run elsewhere would be lost
         for old in (*OUTPUTS, RECORD):
             (folder / old).unlink(missing_ok=True)
-        program = self.settings.program
         code = run_program(
             program.command,
             folder,
@@ -64,6 +72,20 @@ class VaspLabeler:
             raise EngineFailed(
                 f"{folder / LOG}: VASP ended with code {code}: {(lines or ['nothing printed'])[-1]}"
             )
+        self.take_in(folder)
+
+    def has_outputs(self, folder: Path) -> bool:
+        """VASP has begun to write there."""
+        return any((folder / name).exists() for name in OUTPUTS)
+
+    def take_in(self, folder: Path) -> None:
+        """Vouch for outputs that are whole, of a run here or one that was done by hand.
+
+        Raises
+        ------
+        EngineFailed
+            They are unfinished, unconverged or damaged.
+        """
         read_vasp(folder)
         with replacing(folder / RECORD) as aside:
             aside.write_text(json.dumps({n: sha256(folder / n) for n in OUTPUTS}, indent=1) + "\n")

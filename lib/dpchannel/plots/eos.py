@@ -30,9 +30,14 @@ def plot_eos(result_path: Path, out: list[Path], *, others: list[tuple[str, floa
 
         figure = Figure(figsize=(7.6, 3.7), layout="constrained")
         energy, volume = figure.subplots(1, 2)
-        _draw_energy(energy, arrays, result)
+        if "strain" in arrays:
+            _draw_energy(energy, arrays, result)
+        else:
+            _draw_points(energy, arrays)
         _draw_volume(volume, arrays, result, others)
         title = f"{result.state['compound']}, {result.state['engine']}"
+        if path := result.state.get("path_engine"):
+            title += f": single points on cells relaxed by {path}"
         figure.suptitle(title, fontsize=9.5, x=0.01, ha="left")
         style.save(figure, out)
 
@@ -64,6 +69,14 @@ def _draw_energy(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
     axes.set_xlabel("linear strain of all axes (%)")
     axes.set_ylabel("energy (eV per formula unit)")
     axes.legend(loc="upper center")
+
+
+def _draw_points(axes: "Axes", arrays: dict[str, Any]) -> None:
+    """Energies along cells of another engine: their ions are not at rest, so no curve belongs."""
+    energy = arrays["energy_eV"] - arrays["energy_eV"].min()
+    axes.plot(arrays["V_under_pressure"], energy, "o-", ms=3.5, lw=0.6, color=style.OTHER)
+    axes.set_xlabel("volume (Å³ per formula unit)")
+    axes.set_ylabel("energy (eV per formula unit)")
 
 
 def _draw_volume(

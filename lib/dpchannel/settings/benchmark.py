@@ -86,6 +86,13 @@ class PhononTaskSettings(Strict):
     follow: FollowSettings
 
 
+class PointsSettings(Strict):
+    """What an engine computes that is too dear to relax with."""
+
+    frames: int = Field(gt=0)
+    every_cell: int = Field(gt=0)
+
+
 class BenchmarkSettings(Strict):
     """inputs/benchmark.toml as a whole."""
 
@@ -93,3 +100,4 @@ class BenchmarkSettings(Strict):
     lattice: LatticeSettings
     eos: EosSettings
     phonons: PhononTaskSettings
+    points: PointsSettings
