@@ -87,6 +87,17 @@ def test_eos_with_published_bulk_moduli(written, tmp_path):
     drawn_twice_the_same(plot_eos, written("eos", outcome), tmp_path, others=others)
 
 
+def test_eos_of_single_points_on_cells_of_another_engine(written, tmp_path):
+    """There are no strains: energies stand against the volume, without a curve."""
+    pressure, volume = np.linspace(0.2, 8, 5), 650 * (1 - np.linspace(0, 0.1, 5))
+    arrays = {"pressure_GPa": pressure, "V_under_pressure": volume, "energy_eV": pressure**2}
+    outcome = Outcome(state={"path_engine": "dp"}, arrays=arrays)
+    fit = fit_pressure(volume, pressure)
+    for name, value in fit.value.items():
+        outcome.quantities[name] = Quantity(value, "", stderr=fit.stderr[name])
+    drawn_twice_the_same(plot_eos, written("eos", outcome), tmp_path, others=[])
+
+
 def test_phonons_and_a_missing_sidecar(written, tmp_path):
     place = np.linspace(0, 1, 40)
     bands = np.stack([np.sin(np.pi * place), 5 + place, 20 - place], axis=1)
