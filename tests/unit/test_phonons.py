@@ -11,7 +11,14 @@ from numpy.testing import assert_allclose
 from dpchannel.benchmark.engines import force_noise
 from dpchannel.benchmark.force_constants import force_constants, residual_force
 from dpchannel.benchmark.phonons import path
-from dpchannel.benchmark.soft_modes import commensurate, frozen_in, relaxed, softest
+from dpchannel.benchmark.soft_modes import (
+    Lower,
+    commensurate,
+    frozen_in,
+    relaxed,
+    softest,
+    to_the_minimum,
+)
 from dpchannel.errors import InputError
 from dpchannel.results import project_root
 from dpchannel.settings import SystemSettings, load
@@ -142,6 +149,41 @@ def test_a_distorted_structure_gains_the_depth_of_its_well():
     assert end.repeat == (1, 1, 2)
     heights = end.atoms.positions[:, 2] - [0, Wells.spacing_A]
     assert_allclose(heights, np.array([1, -1]) * np.sqrt(Wells.a / 2 / Wells.b), atol=1e-3)
+
+
+class Hollow(Wells):
+    """The same, with shallower double wells across, which the one along z leaves alone."""
+
+    across = 0.1
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        u = self.atoms.positions - self.spacing_A * np.rint(self.atoms.positions / self.spacing_A)
+        xy = u[:, :2]
+        self.results["energy"] += float(np.sum(self.b * xy**4 - self.across * xy**2 - xy**2))
+        self.results["forces"][:, :2] += 2 * xy + 2 * self.across * xy - 4 * self.b * xy**3
+
+
+@pytest.mark.parametrize(("rounds", "gain_meV"), [(1, 22.5), (3, 22.5 + 2.5 + 2.5)])
+def test_a_lower_structure_that_is_a_saddle_itself_is_followed_on(rounds, gain_meV):
+    """Moved along z alone and not rattled, the atoms stop on the ridge between the other wells."""
+    parent = Atoms("Cu", cell=[Wells.spacing_A] * 3, pbc=True)
+    moved = parent.repeat((1, 1, 2))
+    moved.positions[:, 2] += (0.1, -0.1)
+    follow = HOW.follow.model_copy(update={"rattle_A": 0.0, "rounds": rounds})
+    how = HOW.model_copy(update={"follow": follow})
+    words = {"n_formula": 1, "note": quiet}
+    end = relaxed(parent, moved, (1, 1, 2), Hollow(), follow, start="here", **words)
+    assert end.gain_meV == pytest.approx(22.5, abs=1e-3) and end.lowest_THz is None
+    end = to_the_minimum(end, parent, Hollow(), how, **words)
+    assert end.gain_meV == pytest.approx(gain_meV, abs=1e-3)
+    assert (end.lowest_THz > 0) is (rounds == 3)
+
+
+def test_what_fell_back_is_not_followed_on():
+    parent = Atoms("Cu", cell=[Wells.spacing_A] * 3, pbc=True)
+    end = Lower(0.1, parent, (1, 1, 1), "here")
+    assert to_the_minimum(end, parent, Wells(), HOW, n_formula=1, note=quiet) is end
 
 
 def test_the_path_has_the_points_of_a_hexagonal_lattice():

@@ -57,7 +57,7 @@ def lattice(
         state={
             "pressure_GPa": 0.0,
             "temperature_K": 0.0,
-            "space_group": space_group(best, settings),
+            "space_group": space_group(best, settings.symmetry_A),
         },
         structures={RELAXED: best},
     )
@@ -177,12 +177,12 @@ def symmetrised(
     return atoms if gap_eV > 1e-5 * len(atoms) else found
 
 
-def space_group(atoms: Atoms, settings: LatticeSettings) -> str:
-    """Name and number, such as `P-6 (174)`."""
+def space_group(atoms: Atoms, symmetry_A: float) -> str:
+    """Name and number, such as `P-6 (174)`; atoms this close to symmetric places are on them."""
     import spglib
 
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    return str(spglib.get_spacegroup(cell, symprec=settings.symmetry_A))
+    return str(spglib.get_spacegroup(cell, symprec=symmetry_A))
 
 
 def _starts(crystal: Atoms, settings: LatticeSettings) -> list[Atoms]:

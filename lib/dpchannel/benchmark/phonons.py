@@ -19,13 +19,14 @@ from dpchannel.benchmark.force_constants import (
     force_constants,
     residual_force,
 )
+from dpchannel.benchmark.lattice import space_group
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.benchmark.soft_modes import (
     Lower,
     followed,
 )
 from dpchannel.errors import InputError
-from dpchannel.results import Quantity
+from dpchannel.results import Check, Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.benchmark import PhononTaskSettings
 from dpchannel.structures.classify import classify
@@ -58,7 +59,8 @@ def phonons(
     Outcome                 for each supercell N (`2x2x2`): `f_min_N` on the path, `f_min_kz_pi_N`
                             on its part where the wave turns over from cell to cell along the
                             channel; `f_min` of the largest; `heat_capacity`, `zero_point_energy`;
-                            `energy_gained_c_doubled`, `energy_gained_same_period`
+                            `energy_gained_c_doubled`, `energy_gained_same_period`, and of those
+                            that are lower `f_min_of_...`
 
     Raises
     ------
@@ -91,7 +93,7 @@ def phonons(
         found.append(force_constants(calculator, atoms, repeat, settings.displacement_A, note))
         _bands(found[-1], q, turning, outcome)
     _bulk(found[-1], classify(atoms, system).n_formula, settings, outcome)
-    for lower, name in followed(calculator, atoms, system, found, settings.follow, note):
+    for lower, name in followed(calculator, atoms, system, found, settings, note):
         _told(lower, name, settings, outcome)
     outcome.summary = _sentence(found, outcome, settings)
     return outcome
@@ -198,6 +200,14 @@ def _told(lower: Lower, name: str, settings: PhononTaskSettings, outcome: Outcom
     gain = Quantity(lower.gain_meV, "meV", n=1, method=method)
     outcome.quantities[f"energy_gained_{name}"] = gain
     outcome.structures[name] = lower.atoms
+    outcome.state[f"space_group_{name}"] = space_group(lower.atoms, settings.follow.symmetry_A)
+    if (lowest := lower.lowest_THz) is not None:
+        outcome.quantities[f"f_min_of_{name}"] = Quantity(
+            lowest, "THz", method="of its own modes with the period of its cell"
+        )
+        limit = settings.imaginary_below_THz
+        text = f"softest mode of its own {lowest:.2f} THz, imaginary below {limit:g}"
+        outcome.checks.append(Check(f"{name}_is_a_minimum", lowest > limit, text))
 
 
 def _sentence(found: list[ForceConstants], outcome: Outcome, settings: PhononTaskSettings) -> str:
@@ -217,6 +227,8 @@ def _sentence(found: list[ForceConstants], outcome: Outcome, settings: PhononTas
     for name in ("c_doubled", "same_period"):
         if gain := outcome.quantities.get(f"energy_gained_{name}"):
             assert gain.value is not None  # the difference of two energies
-            end = "back to the parent" if gain.value < settings.follow.gain_meV else "lower"
+            group = outcome.state[f"space_group_{name}"]
+            fell_back = gain.value < settings.follow.gain_meV
+            end = "back to the parent" if fell_back else f"lower, {group}"
             parts.append(f"{name}: {end}, {gain.value:.2f} meV gained")
     return "; ".join(parts)

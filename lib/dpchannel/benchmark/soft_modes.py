@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -12,9 +12,9 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
-from dpchannel.benchmark.force_constants import ForceConstants, ase_atoms
+from dpchannel.benchmark.force_constants import ForceConstants, ase_atoms, force_constants
 from dpchannel.settings import SystemSettings
-from dpchannel.settings.benchmark import FollowSettings
+from dpchannel.settings.benchmark import FollowSettings, PhononTaskSettings
 from dpchannel.structures.classify import classify
 from dpchannel.structures.relax import relax
 
@@ -51,12 +51,15 @@ class Lower:
 
     gain_meV : meV          energy of the parent minus its own, per formula unit of the parent
     start : str             the distortion it was started from
+    lowest_THz : THz        of its own modes with the period of its cell, translations left out;
+                            None for one that fell back to the parent
     """
 
     gain_meV: float
     atoms: Atoms
     repeat: Repeat
     start: str
+    lowest_THz: float | None = None
 
 
 def followed(
@@ -64,7 +67,7 @@ def followed(
     parent: Atoms,
     system: SystemSettings,
     found: list[ForceConstants],
-    settings: FollowSettings,
+    how: PhononTaskSettings,
     note: Note,
 ) -> list[tuple[Lower, str]]:
     """Where the softest modes of the crystal lead.
@@ -73,13 +76,14 @@ def followed(
     -------
     list of (Lower, name)   `c_doubled`: the lowest with twice the period along the channel and
                             none across it; `same_period`: where the softest mode leads that
-                            leaves the period along the channel
+                            leaves the period along the channel. Each is followed on while it has
+                            a soft mode of its own
 
     Raises
     ------
     NotConverged            a structure did not come to rest
     """
-    axis = system.channel.index
+    axis, settings = system.channel.index, how.follow
     units = classify(parent, system).n_formula
     two = [1, 1, 1]
     two[axis] = 2
@@ -104,7 +108,46 @@ def followed(
     mode = softest(found[-1], others)
     start = f"mode {mode.text}"
     ends.append((follow(start, frozen_in(mode, settings.amplitude_A), mode.repeat), "same_period"))
-    return ends
+    return [(to_the_minimum(end, parent, calculator, how, units, note), name) for end, name in ends]
+
+
+def to_the_minimum(
+    end: Lower,
+    parent: Atoms,
+    calculator: Calculator,
+    how: PhononTaskSettings,
+    n_formula: int,
+    note: Note,
+) -> Lower:
+    """Follow the soft modes of a lower structure itself, with the period of its cell, to the end.
+
+    Returns
+    -------
+    Lower                   with its `lowest_THz`; below the limit if the rounds were not enough
+
+    Raises
+    ------
+    NotConverged            a structure did not come to rest
+    """
+    if end.gain_meV < how.follow.gain_meV:
+        return end
+    for round_left in reversed(range(how.follow.rounds)):
+        own = force_constants(calculator, end.atoms, (1, 1, 1), how.displacement_A, note)
+        mode = softest(own, [(0.0, 0.0, 0.0)])
+        end = replace(end, lowest_THz=mode.frequency_THz)
+        if mode.frequency_THz > how.imaginary_below_THz or not round_left:
+            break
+        end = relaxed(
+            parent,
+            frozen_in(mode, how.follow.amplitude_A),
+            end.repeat,
+            calculator,
+            how.follow,
+            start=f"{end.start}, then its own at {mode.frequency_THz:.2f} THz",
+            n_formula=n_formula,
+            note=note,
+        )
+    return end
 
 
 def commensurate(repeat: Repeat) -> list[Point]:

@@ -65,6 +65,8 @@ class FollowSettings(Strict):
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     gain_meV: float = Field(gt=0)
+    rounds: int = Field(ge=1)
+    symmetry_A: float = Field(gt=0)
 
 
 class PhononTaskSettings(Strict):
