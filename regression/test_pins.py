@@ -55,6 +55,10 @@ def test_history_and_pins_agree():
         assert history[name] == (repr(pin.value), pin.evidence_sha256[:12]), name
 
 
+def test_nothing_that_is_needed_is_missing():
+    assert set(read_rules(HERE).needed) <= PINS.keys(), "make repin"
+
+
 def test_every_pin_keeps_the_terms_of_its_rule():
     rules = read_rules(HERE)
     for name, pin in PINS.items():

@@ -10,6 +10,8 @@ from dpchannel.results import Quantity, Result, sha256
 
 REASON = "a test wants to see it"
 RULES = """
+needed = []
+
 [[rule]]
 id = "toy.walk.*.D"
 unit = "cm2/s"

@@ -95,8 +95,9 @@ class Rule(Terms):
 
 
 class Rules(Strict):
-    """regression/rules.toml"""
+    """regression/rules.toml; `needed` are pins that must be there."""
 
+    needed: tuple[str, ...]
     rule: tuple[Rule, ...]
 
     def terms(self, pin_id: str) -> Rule:
