@@ -355,9 +355,11 @@ BY_POINTS = $(filter cp2k vasp,$(NEB_ENGINE))
 NEB  := $(RUNS)/$(SYSTEM)/neb
 NEB_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
 NEB_FINDER := $(or $(ON),$(NEB_ENGINE))
-NEB_OTHER  := $(if $(filter dp,$(NEB_FINDER)),$(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=)))
-NEB_FOUND  := $(NEB)/$(NEB_FINDER)$(if $(NEB_OTHER),_$(subst /,_,$(NEB_OTHER)))
-NEB_DIR    := $(if $(ON),$(NEB)/$(NEB_ENGINE)-on-$(notdir $(NEB_FOUND)),$(NEB_FOUND))
+# dp, or dp_path of another potential
+named       = $(1)$(if $(filter dp,$(1)),$(addprefix _,$(subst /,_,$(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=)))))
+NEB_FOUND  := $(NEB)/$(call named,$(NEB_FINDER))
+NEB_ON     := $(NEB)/$(call named,$(NEB_ENGINE))-on-$(notdir $(NEB_FOUND))
+NEB_DIR    := $(if $(ON),$(NEB_ON),$(NEB_FOUND))
 ifneq ($(filter neb benchmark $(NEB)/%,$(MAKECMDGOALS)),)
   NEB_P := $(if $(filter file,$(origin P)),0GPa 4GPa,$(P))
   NEB_P := $(patsubst %/T0K,%,$(shell $(ANY_PYTHON) bin/normalise.py --pressure=$(call quoted,$(NEB_P)) --temperature=0K))
@@ -365,8 +367,9 @@ ifneq ($(filter neb benchmark $(NEB)/%,$(MAKECMDGOALS)),)
     $(error P as above)
   endif
   NEB_BYTES := $(wildcard $(addprefix inputs/,neb.toml $(SYSTEM).toml labels.toml structures/*.vasp) $(POTENTIAL:/=)/model.pb $(filter %.pb %.pth,$(POTENTIAL)))
-  NEB_KEY   := $(NEB)/.inputs-$(firstword $(shell cat $(NEB_BYTES) | cksum))
-  $(shell test -e $(NEB_KEY) || { mkdir -p $(NEB) && rm -f $(NEB)/.inputs-* && touch $(NEB_KEY); })
+  NEB_KEY   := $(NEB_FOUND)/.inputs-$(firstword $(shell cat $(NEB_BYTES) | cksum))
+  ON_KEY    := $(if $(ON),$(NEB_ON)/.inputs-$(firstword $(shell cat $(wildcard $(addprefix inputs/,labels.toml $(NEB_ENGINE).toml)) | cksum)))
+  $(foreach key,$(NEB_KEY) $(ON_KEY),$(shell test -e $(key) || { mkdir -p $(dir $(key)) && rm -f $(dir $(key)).inputs-* && touch $(key); }))
 endif
 NEB_RESULTS := $(foreach p,$(NEB_P),$(foreach c,$(CASE),$(NEB_DIR)/$(p)/$(c)/result.json))
 
@@ -376,7 +379,7 @@ neb: $(NEB_RESULTS) $(NEB_RESULTS:result.json=profile.png) ## Barriers of the ho
 $(NEB_FOUND)/%/result.json: $(NEB_KEY) | $(VENV)
 	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
 
-$(NEB)/$(NEB_ENGINE)-on-$(notdir $(NEB_FOUND))/%/result.json: $(NEB_FOUND)/%/result.json | $(VENV)
+$(NEB_ON)/%/result.json: $(NEB_FOUND)/%/result.json $(ON_KEY) | $(VENV)
 	@$(STEP) $@ bin/neb.py --reevaluate $(<D)/path.extxyz --engine $(NEB_ENGINE) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
 
 $(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)
@@ -386,7 +389,7 @@ $(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)
 # content of the files decides; the results of another potential lie beside those of the shipped one.
 BENCHMARKS := parity lattice eos phonons
 BENCH_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
-BENCH_NAME := $(BENCH_ENGINE)$(if $(filter dp,$(BENCH_ENGINE)),$(if $(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=)),_$(subst /,_,$(POTENTIAL:/=))))
+BENCH_NAME := $(call named,$(BENCH_ENGINE))
 BENCH      := $(RUNS)/$(SYSTEM)/benchmark/$(BENCH_NAME)
 BENCH_DATA := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/mlip,$(DATA))
 BENCH_FROM := $(firstword $(wildcard inputs/labels/$(SYSTEM)/*-reference.extxyz))

@@ -42,6 +42,26 @@ def test_another_potential_lies_beside_the_shipped_one(project):
     assert "--potential some/model.pb" in done.out
 
 
+def test_another_potential_leaves_the_barriers_of_the_shipped_one(project):
+    """Each finder has a mark of its own inputs; an engine on its path that of its settings, too."""
+    words = ("-n", "neb", "CASE=slide", "P=4GPa")
+    on = (*words, "ENGINE=cp2k", "ON=dp")
+    assert project.make(*words).code == project.make(*on).code == 0
+    for folder in ("dp", "cp2k-on-dp"):
+        state = project / f"{FOLDER}/{folder}/P4GPa/slide"
+        state.mkdir(parents=True)
+        for name in ("result.json", "profile.png"):
+            (state / name).write_text("{}")
+    (project / "model.pb").write_text("another")
+    assert len(steps(project.make(*words, "POTENTIAL=model.pb").out)) == 2
+    assert steps(project.make(*words).out) == []
+    assert steps(project.make(*on).out) == []
+    settings = project / "inputs/cp2k.toml"
+    settings.write_text(settings.read_text().replace("cutoff_Ry = 600.0", "cutoff_Ry = 700.0"))
+    assert steps(project.make(*words).out) == []
+    assert [step.split()[0] for step in steps(project.make(*on).out)] == ["neb", "plot_neb"]
+
+
 def test_a_pressure_without_unit(project):
     done = project.make("neb", "P=4")
     assert done.code != 0
