@@ -88,7 +88,8 @@ temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
 # Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
 # A data set of another project is adopted once: gated, and whole folders of it held out.
-ifneq ($(filter train parity benchmark,$(MAKECMDGOALS)),)
+# Labelled extxyz serves for parity as it is.
+ifneq ($(filter train $(if $(filter %.extxyz,$(DATA)),,parity benchmark),$(MAKECMDGOALS)),)
   ifeq ($(wildcard $(DATA)/origin.json)$(origin DATA),command line)
     override DATA := $(shell $(PY) bin/adopt.py $(DATA) --out $(RUNS)/$(SYSTEM)/data/$(subst /,_,$(DATA:/=)) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --system inputs/$(SYSTEM).toml)
     ifeq ($(DATA),)

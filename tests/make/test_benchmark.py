@@ -51,6 +51,15 @@ def test_other_engines_and_potentials_have_folders_of_their_own(project):
     assert "--potential some/model.pth" in done.out
 
 
+def test_parity_takes_labelled_frames_as_they_are(project):
+    """Labels of DFT come as one extxyz; a data set of others is adopted, and must be one."""
+    (project / "labelled.extxyz").write_text("")
+    done = project.make("-n", "parity", "DATA=labelled.extxyz")
+    assert "bin/parity.py labelled.extxyz --engine dp" in done.out
+    done = project.make("-n", "parity", "DATA=nothing")
+    assert "no data set in deepmd/npy format" in done.err
+
+
 def test_an_engine_of_single_points_takes_the_structures_of_the_shipped_potential(project):
     """No relaxation, no phonons; turning points of the path of the slide."""
     done = project.make("-n", "benchmark", "ENGINE=cp2k")
