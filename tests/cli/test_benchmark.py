@@ -67,17 +67,6 @@ def test_parity_and_its_figure(run_bin, quick, tmp_path, root):
     assert done.returncode == 2 and "not the file" in done.stderr
 
 
-def test_a_potential_without_a_card_has_a_zero_of_its_own(run_bin, quick, tmp_path, root):
-    """POTENTIAL= of somebody else: the mean difference of the energies is taken off."""
-    shutil.copy(root / "inputs/potentials/pb10po46o/model.pb", tmp_path / "frozen.pb")
-    words = ("--potential", tmp_path / "frozen.pb", "--out", tmp_path / "parity/result.json")
-    done = run_bin("parity.py", root / "inputs/labels/pb10po46o/mlip", *quick, *words)
-    assert done.returncode == 0, done.stderr
-    state = json.loads((tmp_path / "parity/result.json").read_text())["state"]
-    assert state["own_zero_of_energy"] is True
-    assert state["engine"] == f"dp {tmp_path}/frozen.pb" and state["energy_zero"] == ""
-
-
 def test_phonons_of_an_unrelaxed_cell_are_refused_and_leave_nothing(run_bin, quick, tmp_path, root):
     """The crystal as published is at rest for VASP, not for this potential."""
     published = root / "inputs/structures/Pb10P6O25_PBE_Lai2023.vasp"
