@@ -10,7 +10,7 @@ import pytest
 from dpchannel.errors import EngineFailed, InputError
 from dpchannel.lock import locked
 from dpchannel.potential import dp, train
-from dpchannel.potential.deepmd_input import selected_neighbours, training_input
+from dpchannel.potential.deepmd_input import selected_neighbours, split_favoured, training_input
 from dpchannel.settings import TrainingSettings, load
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -76,6 +76,18 @@ def test_a_second_data_set_makes_up_its_share_of_the_batches(share):
     assert all(p > 0 for p in read.sys_probs)
     counts = np.array(read.nbatches[2:])
     np.testing.assert_allclose(read.sys_probs[2:], share * counts / counts.sum(), rtol=1e-12)
+
+
+def test_favoured_classes_are_set_apart_whatever_the_size_of_their_frames():
+    folders = [Path("train") / n for n in ("hop-41", "crystal-82", "side-by-side-82", "hop-123")]
+    others, chosen = split_favoured(folders, ["hop"])
+    assert [p.name for p in others] == ["crystal-82", "side-by-side-82"]
+    assert [p.name for p in chosen] == ["hop-41", "hop-123"]
+    assert split_favoured(folders, []) == (folders, [])
+    everything = ["hop", "crystal", "side-by-side"]
+    assert split_favoured(folders, everything) == (folders, [])
+    with pytest.raises(InputError, match="no frames of class 'hot'; it has crystal, hop, side-by"):
+        split_favoured(folders, ["hop", "hot"])
 
 
 def test_sel_is_a_quarter_more_than_the_most_neighbours():

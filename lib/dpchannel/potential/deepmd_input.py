@@ -60,6 +60,28 @@ def probabilities(own: int, mixed: int, share: float) -> str:
     return f"prob_sys_size;0:{own}:{1 - share:g};{own}:{own + mixed}:{share:g}"
 
 
+def split_favoured(folders: list[Path], classes: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Folders of all other classes, and folders of these; a folder is named class-atoms.
+
+    Nothing is favoured when every folder would be.
+
+    Raises
+    ------
+    InputError
+        There are no frames of a class.
+    """
+    kinds = {path.name.rpartition("-")[0] for path in folders}
+    if unknown := sorted(set(classes) - kinds):
+        raise InputError(
+            f"run.favoured: {folders[0].parent} has no frames of class {unknown[0]!r}; "
+            f"it has {', '.join(sorted(kinds))}."
+        )
+    chosen = [path for path in folders if path.name.rpartition("-")[0] in classes]
+    if len(chosen) == len(folders):
+        return folders, []
+    return [path for path in folders if path not in chosen], chosen
+
+
 def training_input(
     settings: TrainingSettings,
     network: NetworkSettings,
@@ -83,7 +105,8 @@ def training_input(
         Folders to learn from, and folders whose errors are only displayed, as seen from the
         folder of the training.
     mixed, share
-        Folders of another data set, and the share of all batches that comes from them.
+        Folders of another data set, or of favoured classes, and the share of all batches that comes
+        from them.
     """
     seed, loss = settings.seed, settings.loss
     data: dict[str, Any] = {

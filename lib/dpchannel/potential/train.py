@@ -20,6 +20,7 @@ from dpchannel.potential.deepmd_input import (
     CURVE,
     read_input,
     selected_neighbours,
+    split_favoured,
     training_input,
 )
 from dpchannel.potential.frozen import COMPRESSED, MODEL, Note, freeze, trained_model
@@ -128,15 +129,21 @@ def _prepare(
         most = data.most_neighbours(dataset, settings.descriptor.rcut_A, elements)
         sel = selected_neighbours(most, settings.descriptor.sel_margin)
         note(f"most neighbours {most}, sel {sel}")
+    train = _seen_from(work, dataset, "train")
+    if mixed:
+        apart, share = _seen_from(work, mixed.dataset, "train"), mixed.share
+    else:
+        train, apart = split_favoured(train, settings.run.favoured)
+        share = settings.run.favoured_share
     content = training_input(
         settings,
         network,
         elements=elements,
         sel=sel,
-        train=_seen_from(work, dataset, "train"),
+        train=train,
         watch=_seen_from(work, dataset, "test"),
-        mixed=_seen_from(work, mixed.dataset, "train") if mixed else (),
-        share=mixed.share if mixed else 0.0,
+        mixed=apart,
+        share=share,
     )
     fingerprint = {"input": content, "data": {p.name: sha256(p) for p in _origin(dataset)}}
     if mixed:

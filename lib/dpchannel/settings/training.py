@@ -38,6 +38,8 @@ class TrainingRunSettings(Strict):
     batch_atoms: int = Field(gt=0)
     display_steps: int = Field(gt=0)
     save_steps: int = Field(gt=0)
+    favoured: tuple[str, ...] = ()
+    favoured_share: float = Field(default=0.5, gt=0, lt=1)
     compress_step: float = Field(gt=0)
 
 
