@@ -440,13 +440,20 @@ $(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_$*.py $< --out $@ --out $(@D)/figure.pdf
 
 # A dopant beside pressure; DOPANT= names another element. ENGINE=vasp writes inputs, runs nothing.
+# Potential and teacher are among what decides, by content.
 DOPANT   ?= $(firstword $(shell sed -n 's/^dopant = "\(.*\)".*/\1/p' inputs/chemical-pressure.toml))
 CHEMICAL := $(RUNS)/$(SYSTEM)/chemical-pressure/$(BENCH_NAME)/$(DOPANT)
+ifneq ($(filter chemical-pressure $(CHEMICAL)/%,$(MAKECMDGOALS)),)
+  CHEMICAL_BYTES := $(wildcard $(addprefix inputs/,chemical-pressure.toml labels.toml $(BENCH_ENGINE).toml $(SYSTEM).toml structures/*.vasp) requirements-mlip.lock)
+  CHEMICAL_BYTES += $(if $(filter dp,$(BENCH_ENGINE)),$(wildcard $(if $(wildcard $(POTENTIAL:/=)/.),$(POTENTIAL:/=)/model.pb,$(POTENTIAL))))
+  CHEMICAL_KEY   := $(CHEMICAL)/.inputs-$(firstword $(shell cat $(CHEMICAL_BYTES) | cksum))
+  $(if $(filter vasp,$(BENCH_ENGINE)),,$(shell test -e $(CHEMICAL_KEY) || { mkdir -p $(CHEMICAL) && rm -f $(CHEMICAL)/.inputs-* && touch $(CHEMICAL_KEY); }))
+endif
 CHEMICAL_HOW = $(PY) bin/chemical_pressure.py --system inputs/$(SYSTEM).toml --dopant $(DOPANT)
 chemical-pressure: $(if $(filter vasp,$(BENCH_ENGINE)),,$(CHEMICAL)/figure.png) | $(VENV) ## Ring edges, a, c, V against pressure and with a dopant (Fig. 7): ENGINE=dp|mlip|cp2k DOPANT=Cu; ENGINE=vasp: inputs
 	@$(if $(filter vasp,$(BENCH_ENGINE)),$(CHEMICAL_HOW) --vasp-inputs --out $(CHEMICAL),echo 'up to date: $(CHEMICAL)/result.json')
 
-$(CHEMICAL)/result.json: inputs/chemical-pressure.toml inputs/$(SYSTEM).toml | $(VENV)
+$(CHEMICAL)/result.json: $(CHEMICAL_KEY) | $(VENV)
 	@$(STEP) $@ $(wordlist 2,9,$(CHEMICAL_HOW)) --engine $(BENCH_ENGINE) $(if $(filter dp,$(BENCH_ENGINE)),--potential $(POTENTIAL)) --out $@
 
 $(CHEMICAL)/figure.png: $(CHEMICAL)/result.json | $(VENV)

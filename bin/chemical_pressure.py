@@ -52,9 +52,11 @@ def main(
     with engines.cores_held(cores, cli.note) as mine:
         task = Task("chemical-pressure", chosen, how, mine)
         keep = out.parent / "relaxed"
-        curve = Bench(engine, chosen(), keep, how, cli.note)
+        curve = Bench(engine, chosen.identity, chosen(), keep, how, cli.note)
         same = engine == how.dopant_engine
-        dopants = curve if same else Bench(other.name, other(), keep, how, cli.note)
+        dopants = curve
+        if not same:
+            dopants = Bench(other.name, other.identity, other(), keep, how, cli.note)
         found = chemical_pressure(start, crystal, how, bench=curve, dopants=dopants, inputs=INPUTS)
     write(task, found, out)
     cli.note(found.summary)

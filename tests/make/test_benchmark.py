@@ -126,6 +126,37 @@ def test_content_decides_not_time_stamps(project):
     }
 
 
+def test_chemical_pressure_follows_the_potential_and_its_teacher(project):
+    """Time stamps redo nothing; another potential, teacher or setting does."""
+    (project / "model.pb").write_text("one")
+    words = ("-n", "chemical-pressure", "ENGINE=dp", "POTENTIAL=model.pb", "DOPANT=Cu")
+    folder = project / "runs/pb10po46o/chemical-pressure/dp_model.pb/Cu"
+    target = str(folder.relative_to(project.path))
+
+    def made():
+        return f"bin/step.py {target}/result.json" in project.make(*words).out
+
+    assert made()
+    for name in ("result.json", "figure.png"):
+        (folder / name).write_text("{}")
+    for name in ("model.pb", "inputs/chemical-pressure.toml", "inputs/pb10po46o.toml"):
+        (project / name).touch()
+    assert not made()
+    for name, before, after in (
+        ("model.pb", "one", "another"),
+        ("inputs/labels.toml", "7net-l3i5", "7net-0"),
+        ("inputs/chemical-pressure.toml", "max_steps = 500", "max_steps = 400"),
+        ("requirements-mlip.lock", "sevenn==", "sevenn==9"),
+    ):
+        path = project / name
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, after))
+        assert made(), name
+        (folder / "result.json").write_text("{}")
+        (folder / "figure.png").write_text("{}")
+        assert not made()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

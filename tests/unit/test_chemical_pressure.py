@@ -74,12 +74,25 @@ def outcome(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("chemical")
     notes = []
-    bench = Bench("springs", Springs(CRYSTAL), folder, how, notes.append)
+    bench = Bench("springs", "soft", Springs(CRYSTAL), folder, how, notes.append)
     found = chemical_pressure(CRYSTAL, SYSTEM, how, bench=bench, dopants=bench, inputs=INPUTS)
     number = len(notes)
     chemical_pressure(CRYSTAL, SYSTEM, how, bench=bench, dopants=bench, inputs=INPUTS)
     assert len(notes) == number  # every relaxation is kept
     return found
+
+
+def test_an_engine_with_other_numbers_relaxes_anew(tmp_path):
+    """A potential trained on, under the same name: what the earlier one relaxed is not its own."""
+    how = SETTINGS.model_copy(update={"fmax_eV_per_A": 0.05})
+    notes = []
+    benches = [
+        Bench("springs", identity, Springs(CRYSTAL, stiffness), tmp_path, how, notes.append)
+        for identity, stiffness in (("soft", 1.0), ("hard", 4.0), ("soft", 1.0))
+    ]
+    soft, hard, again = [bench.relaxed("P2GPa", CRYSTAL, 2.0).get_volume() for bench in benches]
+    assert [note for note in notes if note == "springs: P2GPa"] == ["springs: P2GPa"] * 2
+    assert soft < hard < CRYSTAL.get_volume() and again == soft
 
 
 def test_pressure_shrinks_and_a_dopant_without_properties_is_worth_nothing(outcome):

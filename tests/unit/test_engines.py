@@ -1,6 +1,7 @@
 """Engines by name: any Labeler is a calculator, and what it has run is only read again."""
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from ase.calculators.lj import LennardJones
 from numpy.testing import assert_allclose
 
 from dpchannel.benchmark.engines import Engine, LabelerCalculator, cores_held, engine, reach
-from dpchannel.errors import EngineFailed, InputError, PotentialError
+from dpchannel.errors import EngineFailed, EngineMissing, InputError, PotentialError
 from dpchannel.labels.labeler import ENGINES
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.results import project_root
@@ -116,6 +117,42 @@ def test_names_and_zeros_of_engines(tmp_path):
     (tmp_path / "card.toml").write_text("engine = [")
     with pytest.raises(InputError, match=r"card\.toml: damaged"):
         Engine("dp", SYSTEM, tmp_path / "frozen.pb", INPUTS, tmp_path).zero  # noqa: B018
+
+
+def test_the_identity_of_an_engine_is_what_its_numbers_depend_on(tmp_path):
+    """Bytes of a potential; settings, weights and versions of a teacher; settings of a DFT code."""
+    model, inputs = tmp_path / "model.pb", tmp_path / "inputs"
+    shutil.copytree(INPUTS, inputs, ignore=lambda *_: {"labels", "potentials", "structures"})
+    teacher = inputs / "labels.toml"
+    text = teacher.read_text().replace('"sevenn", "torch"', '"ase"')
+    dft = (INPUTS / "cp2k.toml").read_text()
+
+    def identity(name):
+        return Engine(name, SYSTEM, model if name == "dp" else None, inputs, tmp_path).identity
+
+    def write(path, content):
+        return path.write_text(content)
+
+    for name, path, first, second in (
+        ("dp", model, "one", "another"),
+        ("mlip", teacher, text, text.replace("7net-l3i5", "7net-0")),
+        ("cp2k", inputs / "cp2k.toml", dft, f"{dft}# another\n"),
+    ):
+        write(path, first)
+        before = identity(name)
+        path.touch()
+        assert identity(name) == before
+        write(path, second)
+        assert identity(name) != before
+    weights = tmp_path / "weights.pth"
+    write(weights, "one")
+    write(teacher, text.replace("7net-l3i5", str(weights)))
+    before = identity("mlip")
+    write(weights, "another")
+    assert identity("mlip") != before
+    write(teacher, text.replace('["ase"]', '["no-such-package"]'))
+    with pytest.raises(EngineMissing, match="make setup-mlip"):
+        identity("mlip")
 
 
 def test_a_damaged_potential_is_refused_before_cores_are_waited_for(tmp_path):

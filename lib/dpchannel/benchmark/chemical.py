@@ -29,9 +29,13 @@ UNITS = {"V": "A^3"}  # of the others: A
 
 @dataclass(frozen=True)
 class Bench:
-    """A calculator, where its finished relaxations are kept, and how they are done."""
+    """A calculator, where its finished relaxations are kept, and how they are done.
+
+    identity : str          what its numbers depend on (`Engine.identity`): another relaxes anew
+    """
 
     name: str
+    identity: str
     calculator: Calculator
     work: Path
     settings: ChemicalPressureSettings
@@ -44,7 +48,8 @@ class Bench:
         ------
         NotConverged        it did not come to rest
         """
-        how = (self.settings.fmax_eV_per_A, pressure_GPa, start.get_chemical_symbols())
+        elements = start.get_chemical_symbols()
+        how = (self.identity, self.settings.fmax_eV_per_A, pressure_GPa, elements)
         text = f"{how}{start.cell.array.round(8).tolist()}{start.positions.round(8).tolist()}"
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         path = self.work / f"{self.name}-{name}-{key}.extxyz"

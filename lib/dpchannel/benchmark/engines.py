@@ -1,5 +1,6 @@
 """Whatever gives energy, forces and stress, by name: a deep potential, the teacher, a DFT code."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from dpchannel.md import cores as share
 from dpchannel.potential.calculator import calculator, check_potential, potential_file
 from dpchannel.potential.card import zero_of
 from dpchannel.potential.reference import read_reference
-from dpchannel.results import engine_name, project_root
+from dpchannel.results import engine_name, project_root, sha256
 from dpchannel.settings import LabelSettings, SystemSettings, load
 from dpchannel.structures.io import PIPE
 
@@ -78,6 +79,21 @@ class Engine:
         if self.name == DP:
             return zero_of(self.potential) if self.potential else ""
         return self._labeler().title
+
+    @property
+    def identity(self) -> str:
+        """Digest of what its numbers depend on: bytes of a potential, or settings and versions.
+
+        Raises
+        ------
+        EngineMissing       a package of the teacher is not installed
+        """
+        if self.potential is not None:
+            return sha256(self.potential)
+        found = self._labeler()
+        if not isinstance(found, MlipLabeler):
+            return sha256(self.inputs / f"{self.name}.toml")
+        return hashlib.sha256(found.identity.encode()).hexdigest()
 
     def __call__(self) -> Calculator:
         """Load it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dpchannel.errors import EngineFailed, EngineMissing, InputError
-from dpchannel.results import replacing
+from dpchannel.results import replacing, sha256
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -76,6 +76,28 @@ class MlipLabeler:
         model = arguments.get("model", self.settings.calculator)
         return f"{self.name} {model}"
 
+    @property
+    def identity(self) -> str:
+        """What its numbers depend on: class, arguments, files among them, and versions.
+
+        Raises
+        ------
+        EngineMissing       a package is not installed
+        """
+        given = self.settings.arguments.values()
+        weights = [sha256(Path(v)) for v in given if isinstance(v, str) and Path(v).is_file()]
+        try:
+            versions = self._versions()
+        except ImportError as error:
+            raise self._missing(error) from None
+        return f"{self.settings.calculator} {self.settings.arguments} {versions} {weights}"
+
+    def _missing(self, error: ImportError) -> EngineMissing:
+        return EngineMissing(
+            f"{self.settings.calculator}: cannot be imported ({error}). "
+            "Run `make setup-mlip`, or choose another [mlip] calculator in the settings."
+        )
+
     def _versions(self) -> str:
         found = [f"{package} {metadata.version(package)}" for package in self.settings.packages]
         return ", ".join(found)
@@ -94,10 +116,7 @@ class MlipLabeler:
                 maker: Any = getattr(importlib.import_module(module), name)
                 self._versions()
             except ImportError as error:  # PackageNotFoundError is one
-                raise EngineMissing(
-                    f"{self.settings.calculator}: cannot be imported ({error}). "
-                    "Run `make setup-mlip`, or choose another [mlip] calculator in the settings."
-                ) from None
+                raise self._missing(error) from None
             except AttributeError:
                 raise InputError(
                     f"[mlip] calculator = {self.settings.calculator!r}: no such class."
