@@ -16,8 +16,9 @@ import time
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from dpchannel import child
 from dpchannel.errors import DpchannelError
 
 REFUSED = (2, 4)  # exit codes of a command that stopped before it did anything
@@ -170,7 +171,7 @@ def _logged(command: list[str], log: BinaryIO) -> int:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = subprocess.Popen(
-            command, stderr=writer, preexec_fn=lambda: signal.signal(signal.SIGINT, before)
+            command, stderr=writer, preexec_fn=lambda: _in_the_command(before)
         )
         os.close(writer)
         _tee(reader, log)
@@ -188,6 +189,12 @@ def _logged(command: list[str], log: BinaryIO) -> int:
         log.write(f"{said}\n".encode())
         print(said, file=sys.stderr)
     return 130 if code == -signal.SIGINT else 128 - code if code < 0 else code
+
+
+def _in_the_command(on_interrupt: Any) -> None:
+    """Ctrl-C as before; and the command ends when make ends this process (`kill` on make)."""
+    signal.signal(signal.SIGINT, on_interrupt)
+    child.die_with_parent()
 
 
 def _tee(reader: int, log: BinaryIO) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,35 @@ def test_a_killed_command_says_so(tmp_path, capfd):
     assert code == 128 + 9
     assert "killed by signal 9 (out of memory?)" in capfd.readouterr().err
     assert next(steps.states(tmp_path)).last_line == "error: killed by signal 9 (out of memory?)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells a child of its parent's end")
+def test_a_killed_step_takes_its_command_along(tmp_path):
+    """`kill` on make ends this process only: a run that went on unseen would keep its cores."""
+    target, pid = tmp_path / "x", tmp_path / "pid"
+    text = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    here = (
+        f"from pathlib import Path; from dpchannel import steps as s; s.run(Path({str(target)!r}), "
+    )
+    step = subprocess.Popen(python(f"{here}{python(text)!r})"))
+    deadline = time.monotonic() + 30
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    step.terminate()
+    step.wait()
+    command = int(pid.read_text())
+    while alive(command) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(command)
+    assert [state.name for state in steps.states(tmp_path)] == ["interrupted"]
+
+
+def alive(pid: int) -> bool:
+    """A zombie is not: it waits only for its parent to be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("code", [2, 4])
