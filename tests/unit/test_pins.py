@@ -151,3 +151,21 @@ def test_a_command_that_gives_no_result(tmp_path, command, error, says):
 
 def test_the_projects_own_rules_are_valid():
     assert read_rules(project_root() / "regression").rule
+
+
+@pytest.mark.parametrize(
+    ("name", "excused", "never"),
+    [
+        ("lattice.P0GPa.a", "distortion_energy", "converged"),
+        ("lattice.P0GPa.triangle_empty", "start_spread", "converged"),
+        ("eos.P0GPa.B0", "B0_fixed_without_outermost", "V0_against_relaxed"),
+        ("phonons.P0GPa.f_min_2x2x2", "c_doubled_is_a_minimum", "residual_force"),
+        ("diffusion.P4GPa-T500K.D_c", "diffusive_c", "framework_on_site"),
+        ("neb.P4GPa-slide.barrier_forward", "", "converged"),
+    ],
+)
+def test_what_a_pin_stands_in_spite_of(name, excused, never):
+    """A distorted crystal has a lattice, few hops have a bound; a melt or a loose band has none."""
+    rule = read_rules(project_root() / "regression").terms(f"pb10po46o.{name}")
+    assert not excused or rule.excuses(excused)
+    assert not rule.excuses(never)

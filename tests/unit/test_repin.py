@@ -6,7 +6,7 @@ from dpchannel.errors import InputError
 from dpchannel.regression.judge import evidence_of, judge
 from dpchannel.regression.pins import read_pins
 from dpchannel.regression.repin import last_entries, repin
-from dpchannel.results import Quantity, Result, sha256
+from dpchannel.results import Check, Quantity, Result, sha256
 
 REASON = "a test wants to see it"
 RULES = """
@@ -37,6 +37,7 @@ tier = "slow"
 tol = 0.01
 why = "rounding of another machine"
 state = { engine = "dp" }
+despite = ["*_is_a_minimum"]
 """
 
 
@@ -165,6 +166,25 @@ def test_an_unsuitable_result_changes_nothing(regression, measured, name, change
     with pytest.raises(InputError, match=says):
         repin(name, measured, reason, regression)
     assert files(regression) == before
+
+
+def failing(measured, *names):
+    """The same result with checks that failed, and one that did not."""
+    found = Result.read(measured)
+    found.checks = [Check("kept", True, "fine"), *(Check(n, False, "too large") for n in names)]
+    found.write(measured)
+
+
+def test_a_failed_check_gives_no_pin_unless_the_rule_names_it(regression, measured):
+    """A number can stand although a check failed; the pin says which, and only those count."""
+    failing(measured, "doubled_is_a_minimum", "converged")
+    with pytest.raises(InputError, match=r"failed its check converged\. .* `despite` it"):
+        repin("toy.walk.here.x", measured, REASON, regression)
+    failing(measured, "doubled_is_a_minimum", "other_is_a_minimum")
+    assert repin("toy.walk.here.x", measured, REASON, regression).value == 1.5
+    assert read_pins(regression)["toy.walk.here.x"].despite == ("*_is_a_minimum",)
+    with pytest.raises(InputError, match="failed its check doubled_is_a_minimum"):
+        repin("toy.walk.here.bound", measured, REASON, regression)
 
 
 def test_a_pin_without_evidence_of_its_own_needs_a_file(regression):

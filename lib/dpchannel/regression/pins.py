@@ -38,6 +38,7 @@ class Terms(Strict):
     side: Literal["upper", "lower"] | None = None
     command: str = ""  # prints the result anew: scripts of bin/ joined by |
     state: State = Field(default_factory=dict)  # what the evidence must be of
+    despite: tuple[str, ...] = ()  # checks of the evidence that may have failed, as patterns
 
     @model_validator(mode="after")
     def _keys_fit_the_kind(self) -> "Terms":
@@ -52,6 +53,10 @@ class Terms(Strict):
         if self.tier == "fast" and not self.command:
             raise ValueError("a fast pin needs the command that measures it")
         return self
+
+    def excuses(self, check: str) -> bool:
+        """Whether the number stands although this check failed."""
+        return any(fnmatch.fnmatchcase(check, pattern) for pattern in self.despite)
 
 
 class Pin(Terms):
