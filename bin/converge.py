@@ -30,6 +30,7 @@ def main(
 
     from dpchannel.errors import InputError, NotConverged
     from dpchannel.labels import convergence as conv
+    from dpchannel.labels.converged import cheapest, checks
     from dpchannel.results import Result, provenance, replacing
     from dpchannel.settings import load
     from dpchannel.settings.converge import ConvergeSettings
@@ -40,10 +41,11 @@ def main(
         raise InputError(f"engine {engine!r}: only cp2k has settings to converge here.")
     started, rules = time.time(), load(ConvergeSettings, study)
     shipped = load(Cp2kSettings, inputs or INPUTS / "cp2k.toml")
+    frames = conv.read_frames(study.parent / rules.frames)
     found = conv.measure(
         rules,
         shipped,
-        conv.read_frames(study.parent / rules.frames),
+        frames,
         kept=out / "points",
         work=work,
         budget_s=parse_duration(budget),
@@ -52,8 +54,8 @@ def main(
     if not found:
         raise NotConverged(f"{out}: no point finished; see the messages above.")
     every = conv.quantities(rules, found)
-    judged = conv.checks(rules, every)
-    best = conv.cheapest(rules, every, judged)
+    judged = checks(rules, every, frames)
+    best = cheapest(rules, every, judged)
     summary = f"Cheapest that passes: {best}." if best else "No point passes every check yet."
     made = provenance(settings=rules.model_dump(mode="json"), cores=threads, started=started)
     state = {"engine": engine, "frames": sorted({m.frame for m in found})}

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
 from dpchannel.labels import convergence as conv
+from dpchannel.labels.converged import cheapest, checks
 from dpchannel.labels.cp2k_input import input_text
 from dpchannel.results import Quantity
 from dpchannel.settings import load
@@ -59,7 +60,7 @@ def study(tmp_path, *, coarse_force=1.006, coarse_pressure_GPa=5.05):
     keep(tmp_path, "coarse", energy=-1.002, cost=5.0, **coarse)
     found, _ = measured(tmp_path, absent(HYDROGEN))  # nothing is left to run
     every = conv.quantities(STUDY, found)
-    return found, every, conv.checks(STUDY, every)
+    return found, every, checks(STUDY, every, FRAMES)
 
 
 def test_differences_are_to_the_reference(tmp_path):
@@ -76,14 +77,14 @@ def test_differences_are_to_the_reference(tmp_path):
 def test_the_cheapest_that_passes_is_named(tmp_path):
     _, every, judged = study(tmp_path)
     assert all(check.ok for check in judged)
-    assert conv.cheapest(STUDY, every, judged) == "coarse"
+    assert cheapest(STUDY, every, judged) == "coarse"
 
 
 @pytest.mark.parametrize("change", [{"coarse_force": 1.04}, {"coarse_pressure_GPa": 5.2}])
 def test_a_point_that_is_too_far_is_not(tmp_path, change):
     _, every, judged = study(tmp_path, **change)
     assert [c.name.partition(":")[0] for c in judged if not c.ok] == ["coarse"]
-    assert conv.cheapest(STUDY, every, judged) == "fine"
+    assert cheapest(STUDY, every, judged) == "fine"
 
 
 def test_a_basis_with_the_wrong_pressure_is_never_chosen(tmp_path):
@@ -92,9 +93,57 @@ def test_a_basis_with_the_wrong_pressure_is_never_chosen(tmp_path):
     limits = STUDY.limits.model_copy(update={"basis_pressure_GPa": 0.3})
     strict = STUDY.model_copy(update={"limits": limits})
     every = conv.quantities(strict, found)
-    judged = conv.checks(strict, every)
+    judged = checks(strict, every, FRAMES)
     assert {c.name for c in judged if not c.ok} == {"fine: basis", "coarse: basis"}
-    assert conv.cheapest(strict, every, judged) == ""
+    assert cheapest(strict, every, judged) == ""
+
+
+def test_a_point_is_not_chosen_before_all_frames_are_computed(tmp_path):
+    """Good at rest says nothing yet of a hot frame."""
+    _, every, _ = study(tmp_path)
+    judged = checks(STUDY, every, ["rest", "hot"])
+    failed = {c.name: c.text for c in judged if not c.ok}
+    assert set(failed) == {
+        f"{p}: {what}" for p in ("fine", "coarse") for what in ("frames", "basis")
+    }
+    assert failed["coarse: frames"] == "not yet held against fine: hot"
+    assert cheapest(STUDY, every, judged) == ""
+
+
+def pressures(**GPa):
+    """As measured: `dzvp_900_hot=6.1`, a basis at its finest grid on a frame."""
+    every = {}
+    for key, value in GPa.items():
+        basis, grid, frame = key.split("_")
+        point = f"{basis}-{grid}"
+        where = {"rest": "published", "hot": "1000K"}[frame]
+        every |= {
+            f"{where}/{point}/{name}": Quantity(number, conv.UNITS[name])
+            for name, number in {
+                "pressure": value, "pressure_difference": 0.0, "force_mae": 0.0, "cost": 1.0
+            }.items()
+        }  # fmt: skip
+    return every
+
+
+REST = {"tzv2p_900_rest": 0.2, "dzvp_900_rest": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("hot", "fails"),
+    [
+        # both err by the same at rest and when hot: dzvp by 0.8, tzv2p by 0.2 GPa
+        ({"tzv2p_900_hot": 5.2, "dzvp_900_hot": 5.8}, {"dzvp-900: basis"}),
+        # the two come 0.25 GPa closer when hot, so one of them changes: neither is trusted
+        ({"tzv2p_900_hot": 5.45, "dzvp_900_hot": 5.8}, {"tzv2p-900: basis", "dzvp-900: basis"}),
+        # nothing to hold it against
+        ({"tzv2p_900_hot": 5.2}, {"tzv2p-900: basis", "dzvp-900: basis", "dzvp-900: frames"}),
+    ],
+)
+def test_a_basis_is_judged_on_the_hot_frame_as_well(hot, fails):
+    """There its pressure is not zero: the other basis stands in, less its error at rest."""
+    judged = checks(SHIPPED, pressures(**REST, **hot), ["published", "1000K"])
+    assert {c.name for c in judged if not c.ok} == fails
 
 
 def test_the_table_has_one_line_a_point(tmp_path):

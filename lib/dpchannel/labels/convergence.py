@@ -16,7 +16,7 @@ from dpchannel.errors import EngineFailed, InputError
 from dpchannel.labels.cp2k import Cp2kLabeler
 from dpchannel.labels.dataset import read_labelled
 from dpchannel.labels.kpoints import mesh
-from dpchannel.results import Check, Quantity, replacing
+from dpchannel.results import Quantity, replacing
 from dpchannel.units import gpa_in_ev_per_a3
 
 if TYPE_CHECKING:
@@ -121,27 +121,6 @@ def quantities(study: ConvergeSettings, found: Sequence[Measured]) -> dict[str, 
     return every
 
 
-def checks(study: ConvergeSettings, every: dict[str, Quantity]) -> list[Check]:
-    """For every point: is it as good as its reference, on all frames, and is its basis good?"""
-    return [
-        Check(f"{point.name}: {what}", ok, text)
-        for point in study.points
-        for what, ok, text in _judge(study, every, point)
-    ]
-
-
-def cheapest(study: ConvergeSettings, every: dict[str, Quantity], passed: Sequence[Check]) -> str:
-    """The point with the least cost that passes every check on every frame, or an empty string."""
-    bad = {check.name.partition(": ")[0] for check in passed if not check.ok}
-    seen = {check.name.partition(": ")[0] for check in passed}
-    costs = {
-        point.name: sum(_values(every, point.name, "cost"))
-        for point in study.points
-        if point.name in seen - bad and not point.frames
-    }
-    return min(costs, key=lambda name: costs[name]) if costs else ""
-
-
 def table(found: Sequence[Measured], every: dict[str, Quantity]) -> str:
     """One line for each frame and point, tab-separated, with units in the header."""
     head = ["frame", "point", "basis", "cutoff_Ry", "relative_Ry", "smoothing", "kpoints"]
@@ -228,42 +207,3 @@ def _method(one: Measured, reference: Atoms | None) -> str:
 def _mesh(one: Measured) -> str:
     divisions = mesh(cast("np.ndarray", one.label.cell[:]), one.settings.kpoint_length_A)
     return "x".join(map(str, divisions))
-
-
-def _values(every: dict[str, Quantity], point: str, name: str) -> list[float]:
-    return [
-        q.value
-        for key, q in every.items()
-        if key.split("/")[1:] == [point, name] and q.value is not None
-    ]
-
-
-def _judge(
-    study: ConvergeSettings, every: dict[str, Quantity], point: PointSettings
-) -> Iterator[tuple[str, bool, str]]:
-    limits = study.limits
-    forces = _values(every, point.name, "force_mae")
-    pressures = [abs(p) for p in _values(every, point.name, "pressure_difference")]
-    if not forces:
-        return
-    reference = study.reference(point)
-    finest = study.bases[point.basis].reference
-    largest, furthest = max(forces), max(pressures)
-    yield (
-        "forces",
-        largest <= limits.force_eV_per_A,
-        f"MAE {largest:.4f} eV/A from {reference}, limit {limits.force_eV_per_A:g}",
-    )
-    yield (
-        "pressure",
-        furthest <= limits.pressure_GPa,
-        f"{furthest:.3f} GPa from {reference}, limit {limits.pressure_GPa:g}",
-    )
-    basis = every.get(f"{study.relaxed_frame}/{finest}/pressure")
-    if basis is not None and basis.value is not None:
-        yield (
-            "basis",
-            abs(basis.value) <= limits.basis_pressure_GPa,
-            f"{basis.value:.3f} GPa at {finest} on {study.relaxed_frame}, "
-            f"limit {limits.basis_pressure_GPa:g}",
-        )

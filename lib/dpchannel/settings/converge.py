@@ -34,7 +34,7 @@ class PointSettings(Strict):
 
 
 class ConvergenceLimits(Strict):
-    """How far a point may lie from its reference, and the reference from experiment's stand-in."""
+    """How far a point may lie from its reference, and the reference from a complete basis."""
 
     force_eV_per_A: float = Field(gt=0)
     pressure_GPa: float = Field(gt=0)
