@@ -85,6 +85,24 @@ def test_number_that_is_not_finite_is_named_by_frame(good, where):
         analysed(replace(good, mobile=changed(good.mobile, **{where: values})))
 
 
+@pytest.mark.parametrize(
+    ("name", "who", "atom"), [("mobile", "mobile atoms", 0), ("all", "framework", 0)]
+)
+def test_wrapped_positions_are_refused_with_atom_frame_and_remedy(good, name, who, atom):
+    """Folded into the cell, an atom that shakes about its face jumps from one side to the other."""
+    stream = getattr(good, name)
+    at_the_face = stream.scaled - stream.scaled[:1, atom : atom + 1]
+    folded = changed(stream, scaled=at_the_face % 1.0)
+    crossed = np.flatnonzero(np.abs(np.diff(folded.scaled, axis=0)).max(axis=(1, 2)) > 0.5)
+    with pytest.raises(TrajectoryError) as caught:
+        analysed(replace(good, **{name: folded}))
+    message = str(caught.value)
+    assert message.startswith(f"traj.h5, {who}: at frame {crossed[0] + 1} atom ")
+    assert "wrapped" in message and "xsu ysu zsu" in message and "bin/md.py" in message
+    # the same motion with its images kept is as good as before
+    analysed(replace(good, **{name: changed(stream, scaled=at_the_face + stream.scaled[:1, :1])}))
+
+
 def test_pressure_that_is_not_a_number(good):
     thermo = good.thermo | {"pressure_GPa": good.thermo["pressure_GPa"] * np.inf}
     with pytest.raises(TrajectoryError, match="pressure_GPa"):

@@ -7,9 +7,6 @@ Source: von Buelow, Bullerjahn & Hummer, J. Chem. Phys. 153, 021101 (2020), on w
 unwrapping in a fluctuating box biases the long-time MSD.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
-
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import t as student
@@ -23,7 +20,7 @@ Verdict = tuple[bool, str]
 MAX_DRIFT = 1e-3  # of a cell length over the run: no effect on scaled coordinates
 TREND_CONFIDENCE = 0.99
 MAX_TILT_JUMP = 0.25  # of the edge between two frames; a flip jumps by 1
-MAX_IMAGE_JUMP = 0.5  # of the cell between two frames; a lost image flag jumps by 1
+MAX_IMAGE_JUMP = 0.75  # of the cell between two frames: lost images jump by 1, hops by 0.5 at most
 FRAMEWORK_FRACTION = 0.5  # of the nearest framework distance: further is not on its site
 MAX_CENTRE_A = 0.1
 BLOCK_FRAMES = 256  # transformed at once: a small part of what is kept
@@ -163,14 +160,35 @@ def check_no_flips(cells: Array) -> Verdict:
     return True, f"no flip; largest tilt step {jumps.max(initial=0):.1e} of its edge"
 
 
-def check_images(scaled: Iterable[Array]) -> Verdict:
-    """Image flags are kept: no atom jumps half a cell from one frame (n_atom, 3) to the next."""
-    jumps = np.array([np.abs(after - before).max() for before, after in pairwise(scaled)])
-    largest = float(jumps.max(initial=0))
-    if largest > MAX_IMAGE_JUMP:
-        frame = int(jumps.argmax()) + 1
-        return False, f"an atom jumps {largest:.2f} of the cell at frame {frame}: image flags lost"
-    return True, f"image flags kept; largest step {largest:.2f} of the cell"
+def largest_step(scaled: Array) -> float:
+    """Largest step of any coordinate (n_frame, n_atom, 3) from one frame to the next."""
+    return float(np.abs(np.diff(scaled, axis=0)).max(initial=0.0))
+
+
+def require_unwrapped(scaled: Array, where: str, first: int = 0) -> float:
+    """`largest_step` of coordinates that are not folded back into the cell.
+
+    Parameters
+    ----------
+    scaled : (n_frame, n_atom, 3)
+    first : int             number of the first frame, for the message
+
+    Raises
+    ------
+    TrajectoryError         an atom jumps most of a cell: none moves so far between frames
+    """
+    step = largest_step(scaled)
+    if step > MAX_IMAGE_JUMP:
+        jumps = np.abs(np.diff(scaled, axis=0))
+        frame, atom, axis = np.argwhere(jumps > MAX_IMAGE_JUMP)[0]
+        raise TrajectoryError(
+            f"{where}: at frame {first + frame + 1} atom {atom} jumps"
+            f" {jumps[frame, atom, axis]:.2f} of the cell along {'abc'[axis]}. Positions are"
+            " wrapped into the cell, or image flags were lost, so displacements mean nothing."
+            " Write unwrapped scaled coordinates (xsu ysu zsu in a LAMMPS dump), or remove the"
+            " file and run bin/md.py again."
+        )
+    return step
 
 
 def distance_from_sites(positions: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dpchannel.errors import InputError, TrajectoryError
 from dpchannel.md.h5md import Trajectory
-from dpchannel.md.ondisk import atom_blocks, frame_blocks
+from dpchannel.md.ondisk import Scaled, atom_blocks, frame_blocks
 from dpchannel.physics import displacement
 from dpchannel.results import Check
 from dpchannel.settings import SystemSettings
@@ -19,13 +19,19 @@ Index = NDArray[np.int64]
 MAX_CENTRE_MISMATCH_A = 1e-3
 
 
-def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -> None:
-    """The right system, finite numbers, evenly spaced frames; of all atoms as they are read.
+def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -> list[Check]:
+    """The right system, finite numbers, evenly spaced frames, atoms that keep their images.
+
+    Of all atoms numbers and images are looked at as they are read.
+
+    Returns
+    -------
+    checks                  what was found, for the result
 
     Raises
     ------
     InputError          the trajectory is one of another system
-    TrajectoryError     a number is not finite, or frames repeat or are missing
+    TrajectoryError     a number is not finite, frames repeat or are missing, positions are wrapped
     """
     meant = trajectory.meta.get("system", system.system.name)
     if meant != system.system.name:
@@ -35,12 +41,26 @@ def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -
     for name, stream in (("mobile", trajectory.mobile), ("all", trajectory.all)):
         displacement.require_even_steps(stream.step, f"{where}, {name} atoms")
         _require_finite(stream.cells, f"{where}, {name} atoms, cells")
-    mobile = trajectory.mobile.scaled
-    for part in frame_blocks(mobile.shape):
-        _require_finite(mobile[part], f"{where}, mobile atoms, positions", part.start)
+    step = _require_positions(trajectory.mobile.scaled, f"{where}, mobile atoms")
     _require_finite(trajectory.centre, f"{where}, framework centre")
     for column, values in trajectory.thermo.items():
         _require_finite(values, f"{where}, {column}")
+    even = f"{len(trajectory.mobile.step)} frames of ions, {len(trajectory.all.step)} of all atoms"
+    return [
+        Check("equal_spacing", True, f"{even}, evenly spaced"),
+        Check("image_flags", True, f"image flags kept; largest step {step:.2f} of the cell"),
+    ]
+
+
+def _require_positions(scaled: Scaled, where: str) -> float:
+    """Finite and unwrapped, block of frames by block; the largest step."""
+    largest = 0.0
+    for part in frame_blocks(scaled.shape):
+        first = max(0, part.start - 1)  # steps between blocks, too
+        block = scaled[first : part.stop]
+        _require_finite(block, f"{where}, positions", first)
+        largest = max(largest, displacement.require_unwrapped(block, where, first))
+    return largest
 
 
 def _require_finite(values: Array, what: str, first: int = 0) -> None:
@@ -104,7 +124,8 @@ def through_crystal(
     Raises
     ------
     NotConverged        a framework atom left its site, so there is no lattice frame
-    TrajectoryError     a number is not finite, or a frame has no framework centre
+    TrajectoryError     a number is not finite, an atom of the framework jumps by a cell, or a
+                        frame has no framework centre
     """
     stream, framework = trajectory.all, np.zeros(len(trajectory.atoms), bool)
     framework[sites.roles["framework"]] = True
@@ -115,6 +136,7 @@ def through_crystal(
     for atoms in atom_blocks(stream.scaled.shape):
         scaled, inside = stream.scaled[:, atoms], framework[atoms]
         _require_finite(scaled, f"{where}, all atoms, positions")
+        displacement.require_unwrapped(scaled[:, inside], f"{where}, framework")
         moment += displacement.mass_moment(scaled, masses[atoms])
         own_moment += displacement.mass_moment(scaled[:, inside], masses[atoms][inside])
         positions = displacement.lattice_frame(scaled, centre, stream.cells)
@@ -128,16 +150,13 @@ def through_crystal(
     verdicts = {
         "stationary_cell": displacement.check_stationary(cells),
         "no_flips": displacement.check_no_flips(cells),
-        "image_flags": displacement.check_images(trajectory.mobile.scaled),
         "framework_on_site": (True, on_site),
         "centre_of_mass": displacement.check_centre_of_mass(moment, masses.sum(), stream.cells),
         "framework_centre": _same_centre(own_centre, centre, mean_cell),
     }
     if sites.has_channel:
         verdicts["channel_axis"] = displacement.check_channel_axis(mean_cell, sites.axis_index)
-    even = f"{len(trajectory.mobile.step)} frames of ions, {len(stream.step)} of all atoms"
-    checks = [Check("equal_spacing", True, f"{even}, evenly spaced")]
-    return checks + [Check(name, *verdict) for name, verdict in verdicts.items()]
+    return [Check(name, *verdict) for name, verdict in verdicts.items()]
 
 
 def _centre_of_md(trajectory: Trajectory, where: str) -> Array:

@@ -54,12 +54,12 @@ def analyse(
     """
     scaled = in_memory(trajectory.mobile.scaled)
     trajectory = replace(trajectory, mobile=replace(trajectory.mobile, scaled=scaled))
-    require_usable(trajectory, system, where)
+    checks = require_usable(trajectory, system, where)
     sites = classify(trajectory.atoms, system)
     columns = mobile_columns(sites, trajectory.mobile.index, where)
     axis, mobile = sites.axis_index, trajectory.mobile
     at_rest = _at_rest(trajectory, system, sites, settings)
-    checks = through_crystal(trajectory, sites, where, at_rest.add)
+    checks += through_crystal(trajectory, sites, where, at_rest.add)
     checks += left_out(sites)
     positions = displacement.lattice_frame(scaled, trajectory.centre, mobile.cells, out=scaled)
     series = lattice_series(trajectory, sites)

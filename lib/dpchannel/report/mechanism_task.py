@@ -64,7 +64,7 @@ def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
 ) -> tuple[Result, task.Arrays]:
     """Quantities, checks and sentence of one trajectory, and the arrays of its figures."""
-    require_usable(trajectory, system, where)
+    usable = require_usable(trajectory, system, where)
     system.channel.index  # noqa: B018  (refuses a crystal without channels)
     sites = classify(trajectory.atoms, system)
     columns = mobile_columns(sites, trajectory.mobile.index, where)
@@ -86,7 +86,7 @@ def analyse(
         system=system.system.name,
         state=state,
         quantities=quantities,
-        checks=[*checks, *left_out(sites), *tracer.checks[:1], *charge.checks],
+        checks=[*usable, *checks, *left_out(sites), *tracer.checks[:1], *charge.checks],
         summary=sentence(quantities, state),
     )
     mean_squares = {k: v for k, v in tracer.arrays.items() if "_c" in k or k == "lag_ps"}
