@@ -189,7 +189,8 @@ MODE      ?= steps
 COMMITTEE ?=
 ifneq ($(filter melting $(RUNS)/$(SYSTEM)/$(PROFILE)/melting/%,$(MAKECMDGOALS)),)
   MELT_MODEL := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
-  MELT_FILES := $(shell $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS)))
+  MELT_ASK := $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS))
+  MELT_FILES := $(shell $(MELT_ASK))
   ifeq ($(MELT_FILES),)
     $(error inputs as above)
   endif
@@ -202,13 +203,16 @@ MELT_MD = $(MELT_HOW) --potential $(MELT_MODEL) --pressure $(patsubst P%,%,$(fir
 JOBS_melting = $(if $(filter coexistence,$(MODE)),lammps_gpu:$(MELT)/coexistence/result.json,$(addprefix lammps_gpu:,$(MELT_RUNS)))
 melting: $(call here,$(MELT)/$(MODE)/result.json $(MELT)/$(MODE)/figure.png $(MELT)/.shown) | $(VENV) ## Heating and melting (Fig. 4): MODE=steps|ramp|coexistence T="0K 300K ..." COMMITTEE="b.pb c.pb"
 	@$(submit)
-	@$(foreach file,$(call there,$(MELT)/$(MODE)/result.json $(MELT)/result.json),echo 'up to date: $(file)';)
+	@$(if $(call there,$(MELT)/$(MODE)/result.json),$(MELT_ASK) --report $(MELT)/$(MODE)/result.json)
+	@$(if $(call there,$(MELT)/result.json),echo 'all modes: $(MELT)/result.json')
 
-$(MELT)/steps/T0K/relaxed.extxyz: $(if $(FORCE),always) | $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature 0K $(MELT_MD)
+# FORCE=1 with MODE=coexistence redoes that alone: the solid's cells stay.
+MELT_ANEW := $(if $(filter coexistence,$(MODE)),,$(FORCE))
+$(MELT)/steps/T0K/relaxed.extxyz: $(if $(MELT_ANEW),always) | $(VENV)
+	@$(STEP) $(if $(MELT_ANEW),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature 0K $(MELT_MD)
 
-$(MELT)/steps/T%/traj.h5: $(if $(FORCE),always) | $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature $* $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
+$(MELT)/steps/T%/traj.h5: $(if $(MELT_ANEW),always) | $(VENV)
+	@$(STEP) $(if $(MELT_ANEW),--afresh) --record $(SLICES)/melting-steps.json $@ bin/heat.py --temperature $* $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
 
 $(MELT)/ramp/%/traj.h5: $(if $(FORCE),always) | $(VENV)
 	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-ramp.json $@ bin/heat.py --ramp $* $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
@@ -220,9 +224,10 @@ endif
 $(MELT)/steps/result.json $(MELT)/ramp/result.json: $(MELT)/%/result.json: $(MELT_RUNS) $(MELT_ASKED) $(SLICES)/melting-analysis.json | $(VENV)
 	@$(STEP) $@ bin/melting.py $(MELT_RUNS) --mode $* $(MELT_HOW) --out $@
 
-# Takes the solid's cell from the steps; its own runs are kept, and read when they are done.
-$(MELT)/coexistence/result.json: $(SLICES)/melting-coexistence.json | $(MELT)/steps/result.json $(VENV)
-	@$(STEP) $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD)
+# Takes the solid's cell from the steps; its own runs are kept, and read when they are done. Long,
+# so made when missing, or afresh with FORCE=1.
+$(MELT)/coexistence/result.json: $(if $(FORCE),always) | $(MELT)/steps/result.json $(VENV)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-coexistence.json $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD)
 
 $(MELT)/%/figure.png: $(MELT)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_melting.py $< --out $@ --out $(@D)/figure.pdf

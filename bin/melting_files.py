@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--pressure", required=True, help="one label with a unit, such as 0GPa")
     parser.add_argument("--temperature", default="", help='labels, such as "900K 1000K"')
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
+    parser.add_argument("--report", type=Path, help="finished result: say if its runs still fit")
     given = parser.parse_args()
+    profile_dir = given.runs / given.system / given.profile
     try:
         content = slices.melting_slices(given.system, given.profile, given.potential)
         found = slices.melting_files(
@@ -33,8 +35,16 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    if given.report is not None:
+        runs = {profile_dir / "melting" / found[0] / name for name in found[1:]} | {given.report}
+        stale: dict[Path, str] = {}
+        for name in content.keys() & slices.MADE_FROM.keys():
+            stale |= slices.stale(profile_dir, name, content[name])
+        asked = {product: line for product, line in stale.items() if product in runs}
+        print(*slices.report([given.report], asked), sep="\n")
+        return
     for name, text in content.items():
-        slices.write_if_changed(given.runs / given.system / given.profile / "slices" / name, text)
+        slices.write_if_changed(profile_dir / "slices" / name, text)
     print(*found)
 
 

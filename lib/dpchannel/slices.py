@@ -28,12 +28,13 @@ ANALYSIS = (
     "regression/paper.toml",
 )
 ANALYSIS_ROOMS = ("physics", "structures", "report")
-# slice -> the products that were made from it, by the record that stands beside each of them
+# slice -> the products that were made from it; the record of x.y is .x.made_from.json beside it
 MADE_FROM = {
-    "md.json": ("*/P*/T*/.traj.made_from.json", "traj.h5"),
-    "melting-steps.json": ("melting/P*/steps/T*/.traj.made_from.json", "traj.h5"),
-    "melting-ramp.json": ("melting/P*/ramp/*/.traj.made_from.json", "traj.h5"),
-    "train.json": ("potential/.model-compressed.made_from.json", "model-compressed.pb"),
+    "md.json": ("*/P*/T*/traj.h5",),
+    "melting-steps.json": ("melting/P*/steps/T*/traj.h5", "melting/P*/steps/T0K/relaxed.extxyz"),
+    "melting-ramp.json": ("melting/P*/ramp/*/traj.h5",),
+    "melting-coexistence.json": ("melting/P*/coexistence/result.json",),
+    "train.json": ("potential/model-compressed.pb",),
 }
 
 
@@ -122,11 +123,12 @@ def melting_slices(system_name: str, profile: str, potential: Path) -> dict[str,
     ramp, coexistence = (
         {"script": digest(INPUTS / "lammps" / f"{name}.in")} for name in ("ramp", "coexistence")
     )
+    halves = {"how": sizes.get("coexistence"), "interface": how.get("interface")}
     analysis = {"melting": how, "code": digest(*analysis_files()), "ring": system.get("ring")}
     return {
         "melting-steps.json": as_json(md | ramp | {"run": sizes.get("run")}),
         "melting-ramp.json": as_json(md | ramp | {"ramps": sizes.get("ramps")}),
-        "melting-coexistence.json": as_json(md | coexistence | {"how": sizes.get("coexistence")}),
+        "melting-coexistence.json": as_json(md | coexistence | halves),
         "melting-analysis.json": as_json(analysis),
     }
 
@@ -258,11 +260,10 @@ def _brief(value: Any) -> str:
 
 def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
     """Every finished product of the slice `name` made from other inputs, and a line about it."""
-    records, product_name = MADE_FROM[name]
     lines = {}
-    for record in sorted(profile_dir.glob(records)):
-        product = record.with_name(product_name)
-        if ".old-" in record.parent.name or not product.exists():
+    for product in sorted(path for each in MADE_FROM[name] for path in profile_dir.glob(each)):
+        record = product.with_name(f".{product.stem}.made_from.json")
+        if ".old-" in record.parent.name or not record.exists():
             continue
         if found := changes(json.loads(record.read_text()), json.loads(current)):
             other = any(change.startswith("potential ") for change in found)
@@ -273,10 +274,13 @@ def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
 
 
 def report(files: Sequence[Path], stale: Mapping[Path, str]) -> list[str]:
-    """What to say of each finished file: up to date, or in the folder of a stale product."""
+    """What to say of each finished file: up to date, or in the folder of a stale product.
+
+    Or in a folder above: the result of several runs is no fresher than they are.
+    """
     lines = []
     for file in files:
-        found = [line for product, line in stale.items() if product.parent == file.parent]
+        found = [line for product, line in stale.items() if file.parent in product.parents]
         lines += [f"stale: {line}" for line in found]
         state = "kept, but made from other inputs (see stale above)" if found else "up to date"
         lines.append(f"{state}: {file}")

@@ -1,0 +1,104 @@
+"""`make melting`: which runs, what is kept, and what is said of runs made from other inputs."""
+
+import re
+
+import pytest
+
+TOY = ("PROFILE=toy", "POTENTIAL=tether.lammps")
+PROFILE = "runs/pb10po46o/toy"
+MELT = f"{PROFILE}/melting/P0GPa"
+STEPS = [f"steps/T{kelvin}K/traj.h5" for kelvin in (100, 200, 300, 400)]
+
+
+def scripts(dry_run):
+    """Names of the scripts that a dry run would call to make a file."""
+    return re.findall(r"bin/step\.py .*? bin/(\w+)\.py", dry_run)
+
+
+@pytest.fixture
+def pretend(project):
+    """Finished files of the toy's steps, ramp and coexistence, without the work."""
+
+    def finish(mode, files):
+        assert project.make("-n", "melting", *TOY, f"MODE={mode}").code == 0  # slices
+        made_from = (project / f"{PROFILE}/slices/melting-{mode}.json").read_text()
+        for name in files:
+            path = project / MELT / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}")
+            if name.endswith((".h5", "coexistence/result.json")):
+                path.with_name(f".{path.stem}.made_from.json").write_text(made_from)
+
+    finish("steps", [*STEPS, "steps/result.json", "steps/figure.png"])
+    finish("ramp", ["ramp/toy/traj.h5", "ramp/result.json", "ramp/figure.png"])
+    finish("coexistence", ["coexistence/result.json", "coexistence/figure.png"])
+    finish("steps", ["result.json", ".shown"])
+    return project
+
+
+def change(project, name, old, new):
+    path = project / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_each_mode_has_runs_of_its_own(project):
+    for mode, made in (
+        ("steps", [*["heat"] * 4, "melting", "plot_melting", "brackets"]),
+        ("ramp", ["heat", "melting", "plot_melting", "brackets"]),
+        ("coexistence", [*["heat"] * 4, "melting", "coexistence", "plot_melting", "brackets"]),
+    ):
+        done = project.make("-n", "melting", *TOY, f"MODE={mode}")
+        assert done.code == 0, done.err
+        assert sorted(scripts(done.out)) == sorted(made), mode
+
+
+@pytest.mark.parametrize("mode", ["steps", "ramp", "coexistence"])
+def test_the_second_make_does_nothing_in_under_a_second(pretend, mode):
+    """Processor time, so that a busy machine does not count against it."""
+    pretend.make("melting", *TOY, f"MODE={mode}")  # one set of asked temperatures at a time
+    before = pretend.files()
+    done = pretend.make("melting", *TOY, f"MODE={mode}")
+    said = f"up to date: {MELT}/{mode}/result.json\nall modes: {MELT}/result.json\n"
+    assert (done.code, done.out, done.err) == (0, said, "")
+    assert done.cpu_s < 1
+    assert pretend.files() == before
+
+
+@pytest.mark.parametrize("mode", ["steps", "ramp", "coexistence"])
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("inputs/md.toml", "thermostat_ps = 0.1", "thermostat_ps = 0.2", "thermostat_ps was 0.1"),
+        ("tether.lammps", "20.0", "30.0", "potential was "),
+    ],
+)
+def test_long_runs_that_no_longer_fit_are_reported_and_kept(pretend, mode, name, old, new, says):
+    change(pretend, name, old, new)
+    before = {p: p.read_text() for p in (pretend / MELT).rglob("*.json")}
+    done = pretend.make("melting", *TOY, f"MODE={mode}")
+    assert done.code == 0, done.err
+    stale = [line for line in done.out.splitlines() if line.startswith("stale: ")]
+    assert len(stale) == (4 if mode == "steps" else 1)
+    assert all(f"/{mode}/" in line and says in line and "FORCE=1" in line for line in stale)
+    assert f"kept, but made from other inputs (see stale above): {MELT}/{mode}" in done.out
+    assert {p: p.read_text() for p in (pretend / MELT).rglob("*.json")} == before
+    assert pretend.make("status").out.count("stale  ") == 6
+
+
+def test_only_the_temperatures_asked_for_are_reported(pretend):
+    change(pretend, "tether.lammps", "20.0", "30.0")
+    (pretend / MELT / "steps/T400K/traj.h5").unlink()
+    words = ("melting", *TOY, "T=100K 200K 300K")
+    pretend.make(*words, "-t")  # as if analysed, without the work
+    out = pretend.make(*words).out
+    assert "T300K/traj.h5: " in out and "T400K" not in out and "coexistence" not in out
+
+
+def test_coexistence_is_redone_alone_with_force(pretend):
+    assert scripts(pretend.make("-n", "melting", *TOY, "MODE=coexistence").out) == []
+    change(pretend, "inputs/melting.toml", "max_runs = 2", "max_runs = 3")
+    assert scripts(pretend.make("-n", "melting", *TOY, "MODE=coexistence").out) == []
+    done = pretend.make("-n", "melting", *TOY, "MODE=coexistence", "FORCE=1")
+    assert scripts(done.out) == ["coexistence", "plot_melting", "brackets"]
+    assert done.out.count("--afresh") == 1
