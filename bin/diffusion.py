@@ -14,15 +14,15 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 def main(
     traj: cli.Trajectory,
-    out: Annotated[Path, typer.Option(help="Result file to write; msd.npz goes beside it.")],
+    out: Annotated[Path, typer.Option(help="Result file, msd.npz beside it; - is stdout alone.")],
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to analyse.")] = INPUTS / "diffusion.toml",
 ) -> None:
     """From a trajectory to D or its bound, with checks and provenance."""
     from dpchannel.report.diffusion_task import run
 
-    run(traj, system, settings, out)
-    cli.note(f"wrote {out}: bin/show.py shows it")
+    result = run(traj, system, settings, out)
+    cli.note(result.summary if cli.is_pipe(out) else f"wrote {out}: bin/show.py shows it")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main(
     potential: cli.Potential,
     pressure: Annotated[str, typer.Option(help="With unit: 4GPa.")],
     temperature: Annotated[str, typer.Option(help="With unit: 500K.")],
-    out: Annotated[Path, typer.Option(help="H5MD file to write; LAMMPS works in md/ beside it.")],
+    out: Annotated[Path, typer.Option(help="H5MD file, md/ of LAMMPS beside it; - is stdout.")],
     system: cli.System = Path("pb10po46o"),
     profile: cli.Profile = Path("quick"),
     md_settings: cli.Integrator = INPUTS / "md.toml",
@@ -54,9 +54,10 @@ def main(
     ranks = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
     note = partial(cli.note, of=point.path)  # two runs at a time may share one terminal
     tokens = Path(os.environ.get("RUNS") or ROOT / "runs") / ".cores"
-    with share.held(ranks, cores=granted, folder=tokens, note=note):
+    held = share.held(ranks, cores=granted, folder=tokens, note=note)
+    with cli.outgoing(out, "traj.h5") as file, held:
         trajectory = lammps.run(
-            out.parent / "md",
+            file.parent / "md",
             atoms,
             elements=elements,
             potential=potential,
@@ -68,9 +69,9 @@ def main(
             ranks=ranks,
             note=note,
         )
-    named = {"system": crystal.system.name, "profile": profile.stem}
-    trajectory.meta.update(named, checks=[asdict(check)])
-    h5md.write_h5md(out, trajectory)
+        named = {"system": crystal.system.name, "profile": profile.stem}
+        trajectory.meta.update(named, checks=[asdict(check)])
+        h5md.write_h5md(file, trajectory)
     cli.note(f"{len(trajectory.time_ps)} frames of {trajectory.time_ps[-1]:g} ps: {out}")
 
 

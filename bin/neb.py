@@ -5,6 +5,7 @@ import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -16,7 +17,6 @@ INPUTS = project_root() / "inputs"
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="result.json; path.extxyz and profile.npz beside it")],
     case: Annotated[str, typer.Option(help="a case of the settings")] = "slide",
     pressure: Annotated[str, typer.Option(help="with its unit, such as 4GPa")] = "0GPa",
     engine: Annotated[str, typer.Option(help="dp, mlip, cp2k or vasp")] = "dp",
@@ -31,6 +31,9 @@ def main(
     settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
     work: Annotated[Path | None, typer.Option(help="finished parts [default: beside OUT]")] = None,
     cores: cli.Cores = None,
+    out: Annotated[
+        Path, typer.Option(help="result; path.extxyz and profile.npz beside it; - is stdout alone")
+    ] = Path("-"),
 ) -> None:
     """Relax cell and end points, find the path, print its barriers.
 
@@ -44,21 +47,23 @@ def main(
     from dpchannel.settings import NebSettings, SystemSettings, load
     from dpchannel.units import parse_pressure
 
-    order = Order(
-        load(SystemSettings, system),
-        system.parent,
-        load(NebSettings, settings),
-        case,
-        parse_pressure(pressure),
-        work or out.parent / "work",
-        time.time(),
-    )
-    chosen = engine_called(engine, order.system, potential, system.parent, order.work)
-    with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
-        if reevaluate:
-            found = reevaluated(order, chosen, team, reevaluate, few=turning_points, note=cli.note)
-        else:
-            found = find(order, chosen, team, cli.note)
+    with TemporaryDirectory() as aside:
+        order = Order(
+            load(SystemSettings, system),
+            system.parent,
+            load(NebSettings, settings),
+            case,
+            parse_pressure(pressure),
+            work or (Path(aside) if cli.is_pipe(out) else out.parent / "work"),
+            time.time(),
+        )
+        chosen = engine_called(engine, order.system, potential, system.parent, order.work)
+        with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
+            if reevaluate:
+                few = turning_points
+                found = reevaluated(order, chosen, team, reevaluate, few=few, note=cli.note)
+            else:
+                found = find(order, chosen, team, cli.note)
     write(found, out)
     cli.note(found.result.summary)
 

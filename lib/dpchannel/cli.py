@@ -1,9 +1,12 @@
 """What every script in bin/ shares: one-line errors with exit codes, `-` for stdin and stdout."""
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +40,7 @@ Relaxed = Annotated[
     Path | None,
     typer.Argument(help="relaxed.extxyz of bin/lattice.py, - is stdin; else relaxed here"),
 ]
-Trajectory = Annotated[Path, typer.Option(help="H5MD file of bin/md.py.")]
+Trajectory = Annotated[Path, typer.Option(help="H5MD file of bin/md.py; - is stdin.")]
 Figures = Annotated[list[Path], typer.Option(help=".png or .pdf; may be given twice")]
 Cores = Annotated[int | None, typer.Option(min=1, help="Default: CORES, else all.")]
 Threads = Annotated[int, typer.Option(min=1, help="Cores to use.")]
@@ -85,6 +88,18 @@ def note(message: str, *, of: object = "") -> None:
 def is_pipe(path: Path) -> bool:
     """True for `-`, which stands for stdin or stdout."""
     return str(path) == "-"
+
+
+@contextmanager
+def outgoing(out: Path, name: str) -> Iterator[Path]:
+    """`out`, or for `-` a file `name` in a folder of its own, which goes to stdout in the end."""
+    if not is_pipe(out):
+        yield out
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / name
+        with open(Path(folder) / name, "rb") as made:
+            shutil.copyfileobj(made, sys.stdout.buffer)
 
 
 def emit(result: "Result", out: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -80,6 +82,19 @@ def test_msd_of_atoms_at_rest_is_that_of_their_vibration(still):
             assert_allclose(arrays[f"msd_ab_{name}"][1:].mean(), 4 * 0.1**2, rtol=0.12)
         assert_allclose(arrays["msd_c"][1:].mean(), 2 * 0.1**2, rtol=0.12)
         assert np.abs(arrays["height_sites"]).max() < 0.3
+
+
+def test_the_same_through_pipes(still, root, tmp_path):
+    """A trajectory on stdin, the result on stdout, no file."""
+    command = [sys.executable, root / "bin/diffusion.py", "--traj", "-", "--out", "-"]
+    with open(still / "traj.h5", "rb") as traj:
+        done = subprocess.run(command, stdin=traj, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found, file = json.loads(done.stdout), json.loads((still / "result.json").read_text())
+    assert found["quantities"] == file["quantities"] and found["files"] == {}
+    assert not list(tmp_path.iterdir())
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 2 and "stdin: empty" in done.stderr
 
 
 def test_figure_and_table_of_the_result(still, run_bin):

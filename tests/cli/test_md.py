@@ -78,6 +78,18 @@ def test_a_toy_run_from_structure_to_trajectory(run_bin, potential, tmp_path):
     assert [line.split("# ")[1] for line in masses.split("\n") if line] == ["Pb", "P", "O"]
 
 
+def test_a_trajectory_through_a_pipe(root, potential, tmp_path):
+    """All that LAMMPS writes goes with it; stdout has the file alone."""
+    here = tmp_path / "here"
+    here.mkdir()
+    command = [sys.executable, root / "bin/md.py", *arguments(potential, "-")]
+    done = subprocess.run(command, capture_output=True, cwd=here)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "traj.h5").write_bytes(done.stdout)
+    assert read_h5md(tmp_path / "traj.h5").all.scaled.shape == (5, 164, 3)
+    assert not list(here.iterdir())
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

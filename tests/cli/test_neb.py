@@ -1,5 +1,7 @@
 """bin/neb.py as a user meets it: bad input in one line, and a slide with the shipped potential."""
 
+import json
+
 import pytest
 
 from dpchannel.results import Result
@@ -25,6 +27,9 @@ def test_bad_input_is_one_line(run_bin, tmp_path, words, says):
     done = run_bin("neb.py", *words, "--out", tmp_path / "result.json", "--cores", 1)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and says in done.stderr
+    assert not list(tmp_path.iterdir())
+    done = run_bin("neb.py", *words, "--out", "-", "--cores", 1, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
     assert not list(tmp_path.iterdir())
 
 
@@ -53,9 +58,9 @@ def test_the_slide_with_the_shipped_potential(run_bin, tmp_path):
     barrier = found.quantities["barrier_forward"].value
     assert barrier == pytest.approx(found.quantities["barrier_backward"].value, abs=0.005)
     assert 0.3 < barrier < 1.2
-    again = tmp_path / "again" / "result.json"
-    done = run_bin("neb.py", "--reevaluate", out.parent / "path.extxyz", "--out", again)
+    path = out.parent / "path.extxyz"
+    done = run_bin("neb.py", "--reevaluate", path, "--out", "-", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert Result.read(again).quantities["barrier_forward"].value == pytest.approx(
-        barrier, abs=1e-5
-    )
+    again = json.loads(done.stdout)["quantities"]["barrier_forward"]["value"]
+    assert again == pytest.approx(barrier, abs=1e-5)
+    assert [p.name for p in tmp_path.iterdir()] == ["slide"]

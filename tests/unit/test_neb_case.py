@@ -27,6 +27,7 @@ from dpchannel.results import Result
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings, load
 from dpchannel.structures.cells import load_structure
 from dpchannel.structures.classify import classify
+from dpchannel.structures.io import PIPE
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
@@ -235,6 +236,16 @@ def test_foreign_images_are_refused(home):
         profile_of(images)
     with pytest.raises(InputError, match="2 images; a barrier needs three"):
         profile_of(images[:2])
+
+
+def test_a_pipe_gets_the_result_alone(two_hops, home, tmp_path, monkeypatch, capsys):
+    """One JSON object that names no files, and nothing on the disk."""
+    monkeypatch.chdir(tmp_path)
+    images = images_of(two_hops, home, INFO)
+    write(Found(result_of(profile_of(images), method="given"), images), PIPE)
+    found = json.loads(capsys.readouterr().out)
+    assert found["quantities"]["barrier_forward"]["value"] == pytest.approx(0.8)
+    assert found["files"] == {} and not list(tmp_path.iterdir())
 
 
 def test_an_ion_the_channel_does_not_have(tmp_path):

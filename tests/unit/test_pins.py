@@ -5,7 +5,7 @@ import pytest
 from dpchannel.errors import EngineFailed, InputError
 from dpchannel.regression.judge import judge
 from dpchannel.regression.measure import measure
-from dpchannel.regression.pins import Pin, PinFile, read_rules
+from dpchannel.regression.pins import Pin, PinFile, Rule, read_rules
 from dpchannel.results import Quantity, project_root
 from dpchannel.settings import load
 
@@ -149,8 +149,45 @@ def test_a_command_that_gives_no_result(tmp_path, command, error, says):
     assert not (tmp_path / "result.json").exists()
 
 
-def test_the_projects_own_rules_are_valid():
-    assert read_rules(project_root() / "regression").rule
+OWN = read_rules(project_root() / "regression")
+
+
+def test_a_place_of_a_command_comes_from_the_id():
+    terms = OWN.rule[-1].model_dump() | {"command": "bin/md.py --pressure {pressure}"}
+    with pytest.raises(ValueError, match="a place is not in from_id"):
+        Rule.model_validate(terms)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        *((f"lattice.P0GPa.{name}", {"pressure_GPa": 0.0})
+          for name in ("a", "c", "triangle_empty", "triangle_filled")),
+        *((f"eos.P0GPa.{name}", {"pressure_GPa": 0.0}) for name in ("V0", "B0")),
+        *((f"phonons.P0GPa.f_min_{size}", {"pressure_GPa": 0.0}) for size in ("1x1x1", "2x2x2")),
+        *((f"neb.P{P:g}GPa-{case}.barrier_forward", {"pressure_GPa": P, "case": case})
+          for P in (0.0, 2.45, 4.0)
+          for case in ("slide", "hop_1x1x2", "hop_1x1x4", "next_1x1x4", "hop_2x2x2")),
+        ("neb.P4GPa-hop_1x1x4.pair_energy", {"pressure_GPa": 4.0, "case": "hop_1x1x4"}),
+        ("diffusion.P4GPa-T500K.D_c", {"pressure_GPa": 4.0, "temperature_K": 500.0}),
+        ("diffusion.P0GPa-T700K.D_c", {"pressure_GPa": 0.0, "temperature_K": 700.0}),
+    ],
+)  # fmt: skip
+def test_every_benchmark_has_a_rule_for_every_state(name, state):
+    """Table I, the equation of state, barriers, soft modes and D: what regression guards."""
+    terms = OWN.terms(f"pb10po46o.{name}")
+    assert state.items() <= terms.state.items()
+    scripts = [stage.split()[0] for stage in terms.command.split("|") if stage]
+    assert all((project_root() / script).is_file() for script in scripts)
+
+
+def test_a_diffusion_coefficient_is_pinned_as_it_was_found():
+    """A bound while hops are few; a value with a largest error from 30 hops on."""
+    name = "pb10po46o.diffusion.P4GPa-T500K.D_c"
+    assert OWN.terms(name, "upper_bound").side == "upper"
+    value = OWN.terms(name, "estimate")
+    assert value.kind == "statistical" and value.excuses("diffusive_ab")
+    assert not value.excuses("diffusive_c")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +203,6 @@ def test_the_projects_own_rules_are_valid():
 )
 def test_what_a_pin_stands_in_spite_of(name, excused, never):
     """A distorted crystal has a lattice, few hops have a bound; a melt or a loose band has none."""
-    rule = read_rules(project_root() / "regression").terms(f"pb10po46o.{name}")
+    rule = OWN.terms(f"pb10po46o.{name}")
     assert not excused or rule.excuses(excused)
     assert not rule.excuses(never)

@@ -22,6 +22,14 @@ max_stderr = 0.2
 why = "three standard errors, by chance once in 370"
 
 [[rule]]
+id = "toy.walk.*.D"
+unit = "cm2/s"
+kind = "bound"
+side = "upper"
+tier = "gpu"
+why = "the same walk, too short for a value"
+
+[[rule]]
 id = "toy.walk.*.bound"
 unit = "cm2/s"
 kind = "bound"
@@ -38,6 +46,17 @@ tol = 0.01
 why = "rounding of another machine"
 state = { engine = "dp" }
 despite = ["*_is_a_minimum"]
+
+[[rule]]
+id = "toy.hop.*"
+unit = "A"
+kind = "deterministic"
+tier = "slow"
+tol = 0.01
+why = "rounding of another machine"
+command = "bin/hop.py --case {case} --pressure {pressure_GPa} --out -"
+state = { engine = "dp" }
+from_id = ["pressure_GPa", "case"]
 """
 
 
@@ -102,6 +121,34 @@ def test_evidence_lies_by_state_as_runs_do(regression, measured):
     assert (regression / one.evidence).read_bytes() == measured.read_bytes()
     again = repin("toy.walk.P2.45GPa-T500K.D", regression / one.evidence, REASON, regression)
     assert again.evidence == one.evidence
+
+
+def test_what_was_found_chooses_between_a_value_and_a_bound(regression, measured):
+    """A longer run turns the bound of a number into its value, by another rule for the same id."""
+    result(D=Quantity(3.0, "cm2/s", kind="upper_bound")).write(measured)
+    assert repin("toy.walk.here.D", measured, REASON, regression).kind == "bound"
+    result(D=Quantity(2.0, "cm2/s", stderr=0.15)).write(measured)
+    pin = repin("toy.walk.here.D", measured, "thirty hops at last", regression)
+    assert (pin.kind, pin.side, pin.stderr) == ("statistical", None, 0.15)
+
+
+def test_the_state_comes_from_the_id(regression, measured):
+    """One rule for all states: the result must be of the one that the id names."""
+    state = {"engine": "dp", "pressure_GPa": 2.45, "case": "slide", "repeat": [1, 1, 1]}
+    Result("hop", "toy", state, {"x": Quantity(0.4, "A")}).write(measured)
+    pin = repin("toy.hop.P2.45GPa-slide.x", measured, REASON, regression)
+    assert pin.state == {"engine": "dp", "pressure_GPa": 2.45, "case": "slide"}
+    assert pin.command == "bin/hop.py --case slide --pressure 2.45GPa --out -"
+    before = files(regression)
+    for name, says in (
+        ("P4GPa-slide", "has pressure_GPa = 2.45, wanted 4.0"),
+        ("P2.45GPa-hop_1x1x4", "has case = 'slide', wanted 'hop_1x1x4'"),
+        ("P2.45GPa", "takes pressure_GPa and case from the id"),
+        ("P2.45-slide", "pressure '2.45': not a number with a unit"),
+    ):
+        with pytest.raises(InputError, match=says):
+            repin(f"toy.hop.{name}.x", measured, REASON, regression)
+    assert files(regression) == before
 
 
 def test_a_change_leaves_a_line(regression, measured):

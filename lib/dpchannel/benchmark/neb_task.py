@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dpchannel.errors import InputError, NotConverged
 from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import BandSettings, CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.cells import load_structure
+from dpchannel.structures.io import PIPE
 from dpchannel.structures.measure import measure
 from dpchannel.structures.relax import relax
 from dpchannel.units import pressure_label
@@ -152,7 +154,10 @@ def reevaluated(
 
 
 def write(found: Found, out: Path) -> None:
-    """Write path and profile, then the result that names them."""
+    """Write path and profile, then the result that names them; for `-` the result alone."""
+    if out == PIPE:
+        sys.stdout.write(found.result.to_json())
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     write_images(out.parent / PATH, found.images)
     write_arrays(out.parent / PROFILE, profile_of(found.images).arrays())

@@ -10,8 +10,13 @@ Source: H5MD 1.1, https://www.nongnu.org/h5md/h5md.html.
 
 import io
 import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ase.io
@@ -101,6 +106,26 @@ def write_h5md(path: Path, trajectory: Trajectory) -> None:
         own.attrs["timestep_ps"] = trajectory.timestep_ps
         own.create_dataset("structure", data=_as_extxyz(trajectory.atoms))
         own.create_dataset("meta", data=json.dumps(trajectory.meta, indent=1))
+
+
+@contextmanager
+def as_file(path: Path) -> Iterator[Path]:
+    """`path`, or for `-` what stdin holds, as a file while the block runs.
+
+    Raises
+    ------
+    TrajectoryError     nothing on stdin
+    """
+    if str(path) != "-":
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        kept = Path(folder) / "traj.h5"
+        with open(kept, "wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        if not kept.stat().st_size:
+            raise TrajectoryError("stdin: empty. Did the command before the pipe fail?")
+        yield kept
 
 
 def read_h5md(path: Path) -> Trajectory:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dpchannel.errors import InputError
 from dpchannel.settings import Strict, load
+from dpchannel.units import parse_pressure, parse_temperature
 
 Kind = Literal["deterministic", "statistical", "bound"]
 Tier = Literal["fast", "slow", "gpu"]
@@ -58,6 +59,11 @@ class Terms(Strict):
         """Whether the number stands although this check failed."""
         return any(fnmatch.fnmatchcase(check, pattern) for pattern in self.despite)
 
+    @property
+    def wants(self) -> str:
+        """The kind of quantity that sets such a pin."""
+        return f"{self.side}_bound" if self.kind == "bound" else "estimate"
+
 
 class Pin(Terms):
     """One number of one system; the last part of the id names the quantity."""
@@ -94,9 +100,53 @@ class PinFile(Strict):
 
 
 class Rule(Terms):
-    """Terms of every pin whose id fits the pattern `id`."""
+    """Terms of every pin whose id fits the pattern `id`.
+
+    `from_id` are keys of the state that the id gives, joined by `-` in its third part: of
+    `["pressure_GPa", "case"]` and `P2.45GPa-slide` the state has 2.45 and `slide`, and the command
+    `2.45GPa` and `slide` in the places `{pressure_GPa}` and `{case}`.
+    """
 
     id: str
+    from_id: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _places_are_filled(self) -> "Rule":
+        try:
+            self.command.format_map(dict.fromkeys(self.from_id, ""))
+        except (KeyError, IndexError, ValueError):
+            raise ValueError(f"command {self.command!r}: a place is not in from_id") from None
+        return self
+
+    def of(self, pin_id: str) -> Terms:
+        """The terms of one pin.
+
+        Raises
+        ------
+        InputError              the id does not say the state that the rule takes from it
+        """
+        words = ".".join(pin_id.split(".")[2:-1]).split("-") if self.from_id else []
+        if len(words) != len(self.from_id):
+            raise InputError(
+                f"pin {pin_id}: its rule {self.id} takes {' and '.join(self.from_id)} from the id,"
+                " joined by -, such as P4GPa-T500K."
+            )
+        state, texts = dict(self.state), {}
+        for key, word in zip(self.from_id, words, strict=True):
+            state[key], texts[key] = _from_word(key, word)
+        own = self.model_dump(exclude={"id", "from_id"})
+        return Terms(**(own | {"state": state, "command": self.command.format_map(texts)}))
+
+
+def _from_word(key: str, word: str) -> tuple[str | float, str]:
+    """What a word of an id says in a state, and on a command line."""
+    if key == "pressure_GPa":
+        text = word.removeprefix("P")
+        return parse_pressure(text), text
+    if key == "temperature_K":
+        text = word.removeprefix("T")
+        return parse_temperature(text), text
+    return word, word
 
 
 class Rules(Strict):
@@ -105,20 +155,21 @@ class Rules(Strict):
     needed: tuple[str, ...]
     rule: tuple[Rule, ...]
 
-    def terms(self, pin_id: str) -> Rule:
-        """The first rule that fits.
+    def terms(self, pin_id: str, wants: str = "") -> Terms:
+        """The first rule that fits; of several with its pattern that which such a quantity sets.
 
         Raises
         ------
-        InputError              none does
+        InputError              none does, or the id does not say the state
         """
-        for rule in self.rule:
-            if fnmatch.fnmatchcase(pin_id, rule.id):
-                return rule
-        raise InputError(
-            f"pin {pin_id}: no [[rule]] in regression/rules.toml fits. Add one that says kind,"
-            " tier, tolerance and why."
-        )
+        fit = [rule for rule in self.rule if fnmatch.fnmatchcase(pin_id, rule.id)]
+        if not fit:
+            raise InputError(
+                f"pin {pin_id}: no [[rule]] in regression/rules.toml fits. Add one that says kind,"
+                " tier, tolerance and why."
+            )
+        alike = [rule for rule in fit if rule.id == fit[0].id]
+        return next((rule for rule in alike if rule.wants == wants), fit[0]).of(pin_id)
 
 
 def read_pins(regression: Path) -> dict[str, Pin]:

@@ -60,9 +60,11 @@ def repin(pin_id: str, source: Path | None, reason: str, regression: Path) -> Pi
 
 
 def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
-    rule, result = read_rules(regression).terms(pin_id), Result.read(source)
+    rules, result, name = read_rules(regression), Result.read(source), pin_id.rsplit(".", 1)[1]
+    there = result.quantities.get(name)
+    rule = rules.terms(pin_id, there.kind if there else "")
     check_evidence(pin_id, rule.state, result, source, regression.parent)
-    found = result.quantities[pin_id.rsplit(".", 1)[1]]
+    found = result.quantities[name]
     if found.value is None or not math.isfinite(found.value) or found.unit != rule.unit:
         raise InputError(
             f"pin {pin_id}: {source} says {found.value} {found.unit}; its rule wants a number in"
@@ -73,10 +75,9 @@ def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
             f"pin {pin_id}: {source} failed its check {failed[0]}. Measure better, or say in its"
             " rule that the number stands `despite` it, and why."
         )
-    wanted = f"{rule.side}_bound" if rule.kind == "bound" else "estimate"
-    if found.kind != wanted:
-        raise InputError(f"pin {pin_id}: {source} has a {found.kind}, its rule wants {wanted}.")
-    terms: dict[str, Any] = rule.model_dump(exclude={"id"})
+    if found.kind != rule.wants:
+        raise InputError(f"pin {pin_id}: {source} has a {found.kind}, its rule wants {rule.wants}.")
+    terms: dict[str, Any] = rule.model_dump()
     if rule.kind == "statistical":
         if found.stderr is None or found.stderr > (rule.max_stderr or 0):
             raise InputError(

@@ -1,15 +1,17 @@
 """What every analysis of one trajectory shares: inputs in, result out, with what it rests on."""
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from dpchannel.md.h5md import Trajectory, read_h5md
+from dpchannel.md.h5md import Trajectory, as_file, read_h5md
 from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites
 from dpchannel.structures.columns import Index
+from dpchannel.structures.io import PIPE
 
 Arrays = dict[str, Any]
 
@@ -38,20 +40,28 @@ def run(
 ) -> Result:
     """Analyse `traj`; write the result to `out` and its arrays to the file `sidecar` beside it.
 
+    `-` is a trajectory on stdin, and the result on stdout alone.
+
     Raises
     ------
     InputError          a settings file or the trajectory cannot be used
     """
     started = time.time()
     system, settings = load(SystemSettings, system_file), load(DiffusionSettings, settings_file)
-    trajectory = read_h5md(traj)
-    result, arrays = analyse(trajectory, system, settings, where=relative(traj))
-    beside = [out.parent / sidecar] if sidecar else []
+    where = "stdin" if traj == PIPE else relative(traj)
+    with as_file(traj) as file:
+        trajectory = read_h5md(file)
+        result, arrays = analyse(trajectory, system, settings, where=where)
+    beside = [out.parent / sidecar] if sidecar and out != PIPE else []
     for path in beside:
         write_arrays(path, arrays)
-    result.files = {relative(path): sha256(path) for path in (*beside, traj)}
+    named = [*beside, *(path for path in (traj,) if path != PIPE)]
+    result.files = {relative(path): sha256(path) for path in named}
     result.provenance = _provenance(trajectory.meta, settings, started)
-    result.write(out)
+    if out == PIPE:
+        sys.stdout.write(result.to_json())
+    else:
+        result.write(out)
     return result
 
 
