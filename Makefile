@@ -46,7 +46,7 @@ $(MLIP): requirements-mlip.lock | $(VENV)
 # for a file runs. A goal that can do so stands in this list, has JOBS_<goal> = template:file chains
 # (lib/dpchannel/runner/chains.py), $(call here,...) around its files, $(submit) as first line of its
 # recipe, and $(call there,...) around the files that the rest of the recipe reads.
-CLUSTER_GOALS := diffusion melting train label
+CLUSTER_GOALS := diffusion melting train label loop
 SITE ?=
 YES  ?=
 ifneq ($(RUNNER),local)
@@ -189,7 +189,7 @@ MODE      ?= steps
 COMMITTEE ?=
 ifneq ($(filter melting $(RUNS)/$(SYSTEM)/$(PROFILE)/melting/%,$(MAKECMDGOALS)),)
   MELT_MODEL := $(if $(filter %.pb %.pth %.lammps,$(POTENTIAL)),$(POTENTIAL),$(POTENTIAL:/=)/model-compressed.pb)
-  MELT_ASK := $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS))
+  MELT_ASK := $(ANY_PYTHON) bin/melting_files.py --system=$(call quoted,$(SYSTEM)) --profile=$(call quoted,$(PROFILE)) --potential=$(call quoted,$(MELT_MODEL)) --mode=$(call quoted,$(MODE)) --pressure=$(call quoted,$(if $(filter file,$(origin P)),0GPa,$(P))) --temperature=$(call quoted,$(if $(filter file,$(origin T)),,$(T))) --runs=$(call quoted,$(RUNS)) $(foreach model,$(COMMITTEE),--committee=$(call quoted,$(model)))
   MELT_FILES := $(shell $(MELT_ASK))
   ifeq ($(MELT_FILES),)
     $(error inputs as above)
@@ -227,7 +227,7 @@ $(MELT)/steps/result.json $(MELT)/ramp/result.json: $(MELT)/%/result.json: $(MEL
 # Takes the solid's cell from the steps; its own runs are kept, and read when they are done. Long,
 # so made when missing, or afresh with FORCE=1.
 $(MELT)/coexistence/result.json: $(if $(FORCE),always) | $(MELT)/steps/result.json $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-coexistence.json $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-coexistence.json $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
 
 $(MELT)/%/figure.png: $(MELT)/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_melting.py $< --out $@ --out $(@D)/figure.pdf
@@ -320,11 +320,16 @@ $(TUNED)/figure.png: $(TUNED)/result.json | $(VENV)
 $(TUNED)/%/card.toml: $(TUNED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TUNED)/last/$* --dataset $(TUNED)/last/data --tested $(TUNED)/last/$*/result.json --out $(@D)
 
-# The loop keeps its own state: every call goes on where it is and makes nothing twice.
+# The loop keeps its own state: every call goes on where it is and makes nothing twice. On a cluster
+# one job does all of it, until it is finished.
 ITERS ?=
 LOOP  := $(RUNS)/$(SYSTEM)/loop
-loop: | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
-	@$(STEP) $(LOOP)/result.json bin/loop.py $(DATA) --out $(LOOP) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
+JOBS_loop = train_gpu:$(LOOP)/result.json
+loop: $(call here,$(LOOP)/result.json) | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
+	@$(if $(submit),grep -s '"summary": "finished' $(LOOP)/result.json || $(submit))
+
+$(LOOP)/result.json: always | $(VENV)
+	@$(STEP) $@ bin/loop.py $(DATA) --out $(@D) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
 
 DPGEN := $(RUNS)/$(SYSTEM)/dpgen
 dpgen-inputs: | $(VENV) ## The same schedule for DP-GEN: param.json and structures; ENGINE=vasp|cp2k PROFILE=paper|quick

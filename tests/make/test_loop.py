@@ -165,6 +165,44 @@ def check_folders(project):
     )
 
 
+@pytest.fixture
+def cluster(project, tmp_path, monkeypatch):
+    """A login node: `sbatch` keeps what it is told, `squeue` says what stands in a file."""
+    shutil.copytree(ROOT / "slurm", project / "slurm")
+    for name, does in (
+        ("sbatch", f'printf "%s\\n" "$*" >>{tmp_path}/sbatch.log; echo 17'),
+        ("squeue", f"cat {tmp_path}/queue 2>/dev/null; true"),
+    ):
+        program = tmp_path / "login" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/login", prepend=":")
+    return tmp_path
+
+
+def test_on_a_cluster_one_job_goes_on_with_it(project, cluster):
+    """It is submitted once, runs the same target on the node, and not at all when it is finished."""
+    words = ("loop", "ENGINE=cp2k", "ITERS=3", "RUNNER=slurm", "YES=1")
+    done = project.make(*words)
+    assert done.code == 0 and "submitted: 17" in done.err, done.err
+    assert "slurm/train_gpu.sbatch" in (cluster / "sbatch.log").read_text()
+    (batch,) = (project / "runs/slurm").glob("loop-train_gpu-*")
+    assert (batch / "tasks.tsv").read_text() == f"{LOOP}/result.json\n"
+    there = (batch / "words").read_text().split()
+    assert sorted(there) == ["ENGINE=cp2k", "ITERS=3"]
+    on_node = project.make("-n", *there, "RUNNER=local", "CORES=8", f"{LOOP}/result.json")
+    assert re.search(r"bin/loop\.py .*--engine cp2k .*--iterations 3 .*--cores 8", on_node.out)
+
+    (cluster / "queue").write_text(f"17|0|17|{batch.name}|RUNNING|n1|None\n")
+    assert "in queue: " in project.make(*words).err
+    (cluster / "queue").unlink()
+    done = Result("loop", "pb10po46o", {}, {}, summary="finished after 2 iterations")
+    done.write(project / LOOP / "result.json")
+    assert "finished after 2 iterations" in project.make(*words).out
+    assert len((cluster / "sbatch.log").read_text().splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_with_networks_trained_here(loop):
     """The same with DeePMD-kit itself: two tiny networks, which disagree about everything."""
