@@ -17,6 +17,7 @@ def main(
     potential: cli.Potential,
     pressure: Annotated[str, typer.Option(help="With unit: 0GPa.")],
     out: Annotated[Path, typer.Option(help="Result file; the runs lie beside it.")],
+    committee: Annotated[list[Path], typer.Option(help="More models, for their deviation.")] = [],  # noqa: B006
     system: cli.System = Path("pb10po46o"),
     profile: Annotated[str, typer.Option(help="Of inputs/melting.toml.")] = "quick",
     settings: Annotated[Path, typer.Option(help="Sizes and limits.")] = INPUTS / "melting.toml",
@@ -27,8 +28,9 @@ def main(
     """Started again after an interruption, it goes on; runs that are done are only read."""
     from dpchannel.report.melting_runs import Order, find_coexistence
 
+    watching = tuple(committee)
     order = Order(
-        system, settings, md_settings, INPUTS, profile, potential, (), pressure, cores, force
+        system, settings, md_settings, INPUTS, profile, potential, watching, pressure, cores, force
     )
     cli.note(find_coexistence(order, heated, out, note=cli.note).summary)
 

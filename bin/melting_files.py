@@ -23,12 +23,15 @@ def main() -> None:
     parser.add_argument("--mode", required=True, help="steps, ramp or coexistence")
     parser.add_argument("--pressure", required=True, help="one label with a unit, such as 0GPa")
     parser.add_argument("--temperature", default="", help='labels, such as "900K 1000K"')
+    parser.add_argument("--committee", type=Path, action="append", default=[], help="more models")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
     parser.add_argument("--report", type=Path, help="finished result: say if its runs still fit")
     given = parser.parse_args()
     profile_dir = given.runs / given.system / given.profile
     try:
-        content = slices.melting_slices(given.system, given.profile, given.potential)
+        content = slices.melting_slices(
+            given.system, given.profile, given.potential, given.committee
+        )
         found = slices.melting_files(
             given.profile, given.mode, given.pressure, given.temperature.split()
         )

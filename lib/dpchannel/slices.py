@@ -106,8 +106,10 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
     return found
 
 
-def melting_slices(system_name: str, profile: str, potential: Path) -> dict[str, str]:
-    """File name -> content, for every stage of melting.
+def melting_slices(
+    system_name: str, profile: str, potential: Path, committee: Sequence[Path] = ()
+) -> dict[str, str]:
+    """File name -> content, for every stage of melting; `committee` are models that watch the runs.
 
     Raises
     ------
@@ -120,6 +122,8 @@ def melting_slices(system_name: str, profile: str, potential: Path) -> dict[str,
         "heating": how.get("heating"),
         "potential": _potential(potential),
     }
+    if committee:
+        md["committee"] = digest(*committee)
     ramp, coexistence = (
         {"script": digest(INPUTS / "lammps" / f"{name}.in")} for name in ("ramp", "coexistence")
     )
@@ -265,7 +269,10 @@ def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
         record = product.with_name(f".{product.stem}.made_from.json")
         if ".old-" in record.parent.name or not record.exists():
             continue
-        if found := changes(json.loads(record.read_text()), json.loads(current)):
+        then, now = json.loads(record.read_text()), json.loads(current)
+        if "committee" not in now:  # a run that was watched is as good as one that was not
+            then.pop("committee", None)
+        if found := changes(then, now):
             other = any(change.startswith("potential ") for change in found)
             beside = ", RUNS=folder makes another beside it" if other else ""
             what = "; ".join(found)

@@ -9,11 +9,24 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.testing import assert_allclose
 
+from dpchannel.md.coexist import Coexistence, coexist
+from dpchannel.md.committee import mean_deviation
 from dpchannel.md.single_point import single_point
 from dpchannel.potential.calculator import calculator
+from dpchannel.report.melting import committee_check
 from dpchannel.results import project_root, sha256
-from dpchannel.settings import SystemSettings, TrainingSettings, load
+from dpchannel.settings import (
+    MDSettings,
+    ProfileSettings,
+    SystemSettings,
+    TrainingSettings,
+    load,
+)
+from dpchannel.settings.melting import CoexistenceSettings
+from dpchannel.statepoint import StatePoint
 from dpchannel.structures.cells import build
+from dpchannel.structures.classify import classify
+from dpchannel.structures.coexistence import halves
 
 INPUTS = project_root() / "inputs"
 FOLDER = INPUTS / "potentials" / "pb10po46o"
@@ -115,3 +128,41 @@ def test_virial_is_minus_the_slope_of_energy_by_strain(atoms, precise):
         slope = (energies[0] - energies[1]) / 2e-4
         # second-order differences of a smooth energy: step^2 of about 1e3 eV
         assert_allclose(-slope, virial_eV[i, j], atol=1e-3)
+
+
+def test_a_committee_watches_both_phases_beside_each_other(tmp_path, system):
+    """Twins in double and single precision disagree by rounding alone, and every frame says so."""
+    run = ProfileSettings(
+        repeat=(1, 1, 4),
+        equilibrate_ps=0.008,
+        produce_ps=0.008,
+        mobile_every_fs=2,
+        frame_every_fs=4,
+        restart_every_fs=8,
+    )
+    how = CoexistenceSettings(
+        low_K=500, high_K=1100, tolerance_K=50, max_runs=1, hot_K=1500, melt_ps=0.004, stretch=0.05,
+        run=run,
+    )  # fmt: skip
+    md = load(MDSettings, INPUTS / "md.toml")
+    crystal = build(system, INPUTS, "orthohexagonal", run.repeat)
+    roles = classify(crystal, system).roles
+    # the cell is 10 A wide: wide enough for twelve steps, and quick
+    start = halves(crystal, crystal.cell.lengths(), stretch=how.stretch)
+    what = Coexistence(system.system.elements, FAST, md, how, 5000.0, 1, print, (PRECISE,))
+    found = coexist(
+        tmp_path / "md",
+        start,
+        what,
+        StatePoint(0.0, 900.0),
+        mobile=roles["mobile"],
+        framework=roles["framework"],
+    )
+    steps = found.all.step
+    assert set(steps) <= set(found.meta["deviation_step"])
+    # forces of some eV/A in single precision and from a table: 1e-7 to 1e-4 of them
+    deviation = mean_deviation(found, steps)
+    assert 0 < deviation < 0.01
+    assert committee_check({900.0: deviation}, 0.35).ok
+    assert not committee_check({900.0: deviation, 300.0: 0.4}, 0.35).ok
+    assert "1 of 2 runs" in committee_check({900.0: deviation, 300.0: float("nan")}, 0.35).text

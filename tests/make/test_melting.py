@@ -102,3 +102,27 @@ def test_coexistence_is_redone_alone_with_force(pretend):
     done = pretend.make("-n", "melting", *TOY, "MODE=coexistence", "FORCE=1")
     assert scripts(done.out) == ["coexistence", "plot_melting", "brackets"]
     assert done.out.count("--afresh") == 1
+
+
+@pytest.mark.parametrize("mode", ["steps", "ramp", "coexistence"])
+def test_a_committee_asked_for_later_is_not_passed_over(pretend, mode):
+    """Runs that nobody watched are named; those that were watched serve without a committee."""
+    for name in ("b.pb", "c.pb"):
+        (pretend / name).write_text(name)
+    words = ("melting", *TOY, f"MODE={mode}")
+    pretend.make(*words)
+    done = pretend.make(*words, "COMMITTEE=b.pb c.pb")
+    stale = [line for line in done.out.splitlines() if line.startswith("stale: ")]
+    assert len(stale) == (4 if mode == "steps" else 1)
+    assert all("committee was None, is " in line and "FORCE=1" in line for line in stale)
+    dry = pretend.make("-n", *words, "COMMITTEE=b.pb c.pb", "FORCE=1").out
+    afresh = [line for line in dry.splitlines() if "--afresh" in line]
+    assert len(afresh) == len(stale)
+    assert all("--committee b.pb --committee c.pb" in line for line in afresh)
+    made_from = (pretend / f"{PROFILE}/slices/melting-{mode}.json").read_text()
+    for path in (pretend / MELT / mode).rglob(".*.made_from.json"):
+        path.write_text(made_from)
+    for committee in ("COMMITTEE=b.pb c.pb", "COMMITTEE="):
+        assert "stale" not in pretend.make(*words, committee).out
+    done = pretend.make(*words, "COMMITTEE=b.pb none.pb")
+    assert done.code != 0 and "none.pb: cannot be read" in done.err

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md import lammps
+from dpchannel.md import committee, lammps
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
@@ -24,6 +24,7 @@ class Coexistence:
     """What does not change from one temperature to the next.
 
     runaway_K : K           above `hot_K`: hotter has blown up
+    others : paths          more models: their deviation from the first is written
     """
 
     elements: Sequence[str]
@@ -33,6 +34,7 @@ class Coexistence:
     runaway_K: float
     ranks: int
     note: Note
+    others: Sequence[Path] = ()
 
 
 def coexist(
@@ -44,9 +46,12 @@ def coexist(
     mobile: NDArray[np.int64],
     framework: NDArray[np.int64],
 ) -> Trajectory:
-    """Melt one half, let both settle, and produce; see md.lammps.run for what is raised."""
+    """Melt one half, let both settle, and produce; see md.lammps.run for what is raised.
+
+    With others, the trajectory's meta holds what `md.committee.note_deviation` adds.
+    """
     melt = what.how.run.model_copy(update={"equilibrate_ps": what.how.melt_ps})
-    return lammps.run(
+    trajectory = lammps.run(
         work,
         start.atoms,
         elements=what.elements,
@@ -64,6 +69,10 @@ def coexist(
             "melt": str(Plan.make(melt, what.md).equilibrate),
             "hot": repr(what.how.hot_K),
             "runaway": repr(what.runaway_K + what.how.hot_K),
-        },
+        }
+        | committee.variables(what.others),
         groups={"liquid": start.liquid},
     )
+    if what.others:
+        committee.note_deviation(trajectory, work)
+    return trajectory

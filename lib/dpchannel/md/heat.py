@@ -9,7 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dpchannel.errors import EngineFailed, InputError
-from dpchannel.md import lammps
+from dpchannel.md import committee, lammps
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
@@ -75,9 +75,7 @@ def heat(
         "melted": repr(what.limits.melted_A),
         "shortest": repr(what.limits.shortest_edge_A),
     }
-    if what.others:
-        quoted = " ".join(f'"{path.resolve()}"' for path in what.others)
-        variables |= {"pair": "committee", "others": quoted}
+    variables |= committee.variables(what.others)
     trajectory = lammps.run(
         work,
         what.atoms,
@@ -103,24 +101,5 @@ def heat(
         trajectory.meta["ramp_K"] = [point.temperature_K, end_K]
         trajectory.meta["planned_steps"] = Plan.make(run, what.md).total
     if what.others:
-        step, deviation = read_deviation(work)
-        trajectory.meta["deviation_step"] = step.astype(int).tolist()
-        trajectory.meta["deviation_max_eV_per_A"] = deviation.tolist()
+        committee.note_deviation(trajectory, work)
     return trajectory
-
-
-def read_deviation(work: Path) -> tuple[Array, Array]:
-    """Step and largest deviation of the force (eV/A) in every line of devi.*.txt, merged.
-
-    Of lines for one step, those of the later invocation count.
-    """
-    table: dict[float, float] = {}
-    files = sorted(work.glob("devi.*.txt"), key=lambda path: int(path.name.split(".")[1]))
-    for path in files:
-        for line in path.read_text().splitlines():
-            words = line.split()
-            # step, then largest, smallest and mean deviation of virial and of force
-            if not line.startswith("#") and len(words) >= 7:
-                table[float(words[0])] = float(words[4])
-    steps = np.array(sorted(table))
-    return steps, np.array([table[step] for step in steps])

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError
+from dpchannel.md.committee import mean_deviation
 from dpchannel.md.h5md import Trajectory
 from dpchannel.physics import coexistence, order
 from dpchannel.physics.coexistence import Motion
-from dpchannel.report.melting import quantity
+from dpchannel.report.melting import committee_check, quantity
 from dpchannel.results import Check, Quantity
 from dpchannel.settings.melting import CoexistenceSettings, InterfaceSettings
 from dpchannel.structures.coexistence import Halves
@@ -24,12 +25,16 @@ _DEEP = 0.5  # of each half is away from its interfaces
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One coexistence run: order (n_frame, n_slab), solid part (n_frame,), and what moves."""
+    """One coexistence run: order (n_frame, n_slab), solid part (n_frame,), and what moves.
+
+    deviation_eV_per_A : float      of the committee, mean of the largest; nan without one
+    """
 
     motion: Motion
     order: Array
     fraction: Array
     time_ps: Array
+    deviation_eV_per_A: float = np.nan
 
 
 def see(
@@ -58,9 +63,11 @@ def see(
     local = np.array([order.slab_order(frame, waves, start.axis, n_slab) for frame in scaled])
     solid, liquid = _of_halves(local)
     noise = order.liquid_order(len(framework) / n_slab)
+    unsure = mean_deviation(trajectory, stream.step)
     if solid < _LEAST_CONTRAST * noise:  # nothing is left of the crystal
         gone = np.zeros(len(local))
-        return Seen(Motion(coexistence.SHRINKS, np.nan, np.nan, 0, 0), local, gone, stream.time_ps)
+        melted = Motion(coexistence.SHRINKS, np.nan, np.nan, 0, 0)
+        return Seen(melted, local, gone, stream.time_ps, unsure)
     if solid < _LEAST_CONTRAST * liquid:
         raise InputError(
             f"coexistence: order {solid:.2f} in the crystal's half, {liquid:.2f} in the other: the"
@@ -72,7 +79,7 @@ def see(
     moved = coexistence.motion(
         fraction, stream.time_ps, length, n_sigma=how.n_sigma, moved=how.moved
     )
-    return Seen(moved, local, fraction, stream.time_ps)
+    return Seen(moved, local, fraction, stream.time_ps, unsure)
 
 
 def search(
@@ -118,8 +125,10 @@ def quantities(found: Mapping[float, Seen]) -> dict[str, Quantity]:
     return out
 
 
-def checks(found: Mapping[float, Seen], n_atom: int, edges_A: Array, axis: int) -> list[Check]:
-    """Is it a bracket, and how large was the cell?"""
+def checks(
+    found: Mapping[float, Seen], n_atom: int, edges_A: Array, axis: int, trust_eV_per_A: float
+) -> list[Check]:
+    """Is it a bracket, how large was the cell, and was the committee at one?"""
     b = coexistence.bracket({kelvin: seen.motion for kelvin, seen in found.items()})
     text = f"{b}" + (f": {b.text}" if b.text else "")
     edges = " x ".join(f"{x:.0f}" for x in edges_A)
@@ -127,7 +136,11 @@ def checks(found: Mapping[float, Seen], n_atom: int, edges_A: Array, axis: int) 
         f"{n_atom} atoms, {edges} A, normal {'abc'[axis]}: a larger cell may shift T_m by tens of"
         " kelvin, and one of this length holds two interfaces"
     )
-    return [Check("bracketed", b.kind == "bracket", text), Check("finite_size", True, size)]
+    return [
+        Check("bracketed", b.kind == "bracket", text),
+        Check("finite_size", True, size),
+        committee_check({k: s.deviation_eV_per_A for k, s in found.items()}, trust_eV_per_A),
+    ]
 
 
 def arrays(found: Mapping[float, Seen]) -> dict[str, Any]:
@@ -143,6 +156,7 @@ def arrays(found: Mapping[float, Seen]) -> dict[str, Any]:
         "velocity_A_per_ps": np.array([s.motion.velocity_A_per_ps for s in found.values()]),
         "velocity_stderr": np.array([s.motion.stderr for s in found.values()]),
         "verdict": np.array([s.motion.verdict for s in found.values()]),
+        "deviation_eV_per_A": np.array([s.deviation_eV_per_A for s in found.values()]),
     }
 
 

@@ -14,7 +14,7 @@ from dpchannel.physics.melting import MIN_BRANCH
 from dpchannel.report import coexistence as search
 from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
-from dpchannel.settings.melting import InterfaceSettings
+from dpchannel.settings.melting import MeltingSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.cells import build
 from dpchannel.structures.classify import classify
@@ -40,7 +40,7 @@ def run(
     place: Place,
     heated: Path,
     what: Coexistence,
-    interface: InterfaceSettings,
+    settings: MeltingSettings,
     out: Path,
     checks: list[dict[str, Any]],
 ) -> Result:
@@ -54,7 +54,7 @@ def run(
     ------
     InputError              the steps hold too few solid temperatures, or a setting does not fit
     """
-    started, how = time.time(), what.how
+    started, how, interface = time.time(), what.how, settings.interface
     solid = solid_lattice(heated)
     crystal = build(
         place.system,
@@ -102,7 +102,13 @@ def run(
             "n_atoms": len(crystal),
         },
         search.quantities(found),
-        search.checks(found, len(crystal), start[-1].atoms.cell.lengths(), start[-1].axis),
+        search.checks(
+            found,
+            len(crystal),
+            start[-1].atoms.cell.lengths(),
+            start[-1].axis,
+            settings.committee.trust_eV_per_A,
+        ),
         {relative(path): sha256(path) for path in (sidecar, heated)},
         provenance(
             settings={"coexistence": how.model_dump(), "interface": interface.model_dump()},

@@ -8,6 +8,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from dpchannel.md.committee import mean_deviation
 from dpchannel.md.h5md import Trajectory
 from dpchannel.physics import order
 from dpchannel.physics.blocks import mean_and_error, trend
@@ -170,7 +171,7 @@ def _look(
         molten,
         last,
         len(frames),
-        _deviation(trajectory, stream.step[frames]),
+        mean_deviation(trajectory, stream.step[frames]),
     )
 
 
@@ -257,11 +258,3 @@ def _coordination(atoms: Atoms, scaled: Array, cells: Array, settings: MeltingSe
         frame.set_scaled_positions(s)
         parts.append(coordinated(frame, **settings.structure.coordination.model_dump()))
     return float(np.mean(parts)), float(np.std(parts) / np.sqrt(len(parts)))
-
-
-def _deviation(trajectory: Trajectory, steps: Index) -> float:
-    if "deviation_step" not in trajectory.meta:
-        return np.nan
-    at = np.asarray(trajectory.meta["deviation_step"])
-    inside = (at >= steps[0]) & (at <= steps[-1])
-    return float(np.mean(np.asarray(trajectory.meta["deviation_max_eV_per_A"])[inside]))

@@ -1,6 +1,6 @@
 """From looks at a crystal at rising temperatures to its melting bracket, quantities and checks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,10 @@ def analyse(
         Check("signals_agree", combined.agree, combined.bracket.text),
         _equilibrated(looks),
         _complete(looks, settings),
-        committee_check(looks, settings),
+        committee_check(
+            {look.temperature_K: look.deviation_eV_per_A for look in looks},
+            settings.committee.trust_eV_per_A,
+        ),
     ]
     for name in ("a", "b", "c"):  # of a liquid they mean nothing
         table[name][:, ~solid] = np.nan
@@ -84,18 +87,17 @@ def quantity(b: Bracket, method: str) -> Quantity:
     return Quantity(bound, "K", method=method, kind=b.kind)
 
 
-def committee_check(looks: Sequence[Look], settings: MeltingSettings) -> Check:
-    """The deviation of the committee along the runs, or that there was none."""
-    limit = settings.committee.trust_eV_per_A
-    known = [look for look in looks if np.isfinite(look.deviation_eV_per_A)]
+def committee_check(deviation_eV_per_A: Mapping[float, float], limit_eV_per_A: float) -> Check:
+    """The deviation of the committee at each temperature (K), or that there was none."""
+    known = {kelvin: x for kelvin, x in deviation_eV_per_A.items() if np.isfinite(x)}
     if not known:
         return Check("committee", True, "no committee: one model cannot say where it is unsure")
-    worst = max(known, key=lambda look: look.deviation_eV_per_A)
+    kelvin, worst = max(known.items(), key=lambda item: item[1])
     text = (
-        f"largest deviation of the force {worst.deviation_eV_per_A:.3f} eV/A at"
-        f" {worst.temperature_K:g} K (trusted to {limit:g})"
+        f"largest deviation of the force {worst:.3f} eV/A at {kelvin:g} K"
+        f" (trusted to {limit_eV_per_A:g}); {len(known)} of {len(deviation_eV_per_A)} runs watched"
     )
-    return Check("committee", worst.deviation_eV_per_A <= limit, text)
+    return Check("committee", worst <= limit_eV_per_A, text)
 
 
 def _brackets(

@@ -117,8 +117,9 @@ def find_coexistence(order: Order, heated: Path, out: Path, *, note: Note) -> Re
             settings.heating.runaway_K,
             ranks,
             note,
+            order.committee,
         )
-        return coexistence_task.run(place, heated, what, settings.interface, out, [check])
+        return coexistence_task.run(place, heated, what, settings, out, [check])
 
 
 def _heated(
