@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make a data set of this project's layout from any other one in deepmd/npy format."""
+"""Make a data set of this project's layout from any other one, or from labels of `make label`."""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
@@ -13,14 +13,14 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Data set in deepmd/npy format.")],
+    data: Annotated[Path, typer.Argument(help="Data set in deepmd/npy format, or labels.")],
     out: Annotated[Path, typer.Option(help="Folder; dataset/ appears in it.")],
     engine: Annotated[str, typer.Option(help="What labelled it, if it does not say.")] = "vasp",
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="Holds the gate.")] = INPUTS / "labels.toml",
 ) -> None:
     """Gate the frames, hold whole folders out; prints the folder. Done once."""
-    from dpchannel.learn.seed import adopt
+    from dpchannel.learn.seed import adopt, engine_of
     from dpchannel.settings import LabelSettings, SystemSettings, load
 
     head = load(SystemSettings, system).system
@@ -31,7 +31,7 @@ def main(
         system=head.name,
         elements=head.elements,
         gate=load(LabelSettings, settings).gate,
-        engine=engine,
+        engine=engine_of(data) or engine,
         note=cli.note,
     )
     print(out / "dataset")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Any deepmd/npy data set as one extxyz file."""
+"""Any data set as one extxyz file: deepmd/npy, or the labels of a campaign."""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
@@ -11,7 +11,7 @@ from dpchannel import cli
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Data set in deepmd/npy format.")],
+    data: Annotated[Path, typer.Argument(help="Data set in deepmd/npy format, or labels.")],
     out: Annotated[Path, typer.Option(help="Labelled extxyz; - writes stdout.")] = Path("-"),
 ) -> None:
     """Energy, forces and stress (eV, eV/A, eV/A^3); split, class and trajectory in each header."""

@@ -14,7 +14,9 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Data set to begin with: any in deepmd/npy.")],
+    data: Annotated[
+        Path, typer.Argument(help="To begin with: deepmd/npy, or labels of make label.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the loop; a killed loop goes on there.")],
     engine: Annotated[str, typer.Option(help="Engine of the labels.")] = "mlip",
     profile: Annotated[str, typer.Option(help="In [profiles] of learn.toml.")] = "quick",

@@ -182,7 +182,7 @@ def cluster(project, tmp_path, monkeypatch):
 
 
 def test_on_a_cluster_one_job_goes_on_with_it(project, cluster):
-    """It is submitted once, runs the same target on the node, and not at all when it is finished."""
+    """Submitted once, it runs the same target on the node; finished, it is not submitted."""
     words = ("loop", "ENGINE=cp2k", "ITERS=3", "RUNNER=slurm", "YES=1")
     done = project.make(*words)
     assert done.code == 0 and "submitted: 17" in done.err, done.err
@@ -201,6 +201,23 @@ def test_on_a_cluster_one_job_goes_on_with_it(project, cluster):
     done.write(project / LOOP / "result.json")
     assert "finished after 2 iterations" in project.make(*words).out
     assert len((cluster / "sbatch.log").read_text().splitlines()) == 1
+
+
+def test_the_folder_of_make_label_is_data(project):
+    """Training, parity and export take it as it is; what labelled it, it says itself."""
+    (project / "labels").mkdir()
+    frames = [labelled(n) for n in range(4)]
+    for n, atoms in enumerate(frames):
+        atoms.info["split"] = "test" if n == 3 else "train"
+    write(project / "labels/labelled.extxyz", frames, format="extxyz")
+    done = project.make("-n", "train", "parity", "DATA=labels")
+    assert done.code == 0, done.err
+    dataset = "runs/pb10po46o/data/labels/dataset"
+    assert f"bin/train.py {dataset} " in done.out and f"bin/parity.py {dataset} " in done.out
+    assert [row["trajectory"] for row in rows(project / dataset) if row["split"] == "test"] == ["3"]
+    done = project.make("export", "DATA=labels")
+    assert done.code == 0, done.err
+    assert len(read(project / "runs/pb10po46o/export/labels.extxyz", ":")) == 4
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import dpdata
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read
+from ase.io import read, write
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
@@ -138,6 +139,57 @@ def test_what_cannot_be_used_is_named(tmp_path, spoil, says):
     with pytest.raises(InputError, match=says):
         adopted(theirs, tmp_path / "ours")
     assert not (tmp_path / "ours/data.init").exists()
+
+
+def campaign(folder: Path, splits: list[str | None], engine: str = "cp2k PBE") -> Path:
+    """As `make label` leaves it: two frames a trajectory, the first of them with its split."""
+    folder.mkdir()
+    members = []
+    for n, split in enumerate(splits):
+        for k in (0, 1):
+            atoms = frame(10 * n + k)
+            atoms.info = {"class": "hot", "trajectory": f"walk-{n}", "T": 300.0, "converged": True}
+            atoms.info |= {"engine": engine} | ({"split": split} if split and not k else {})
+            members.append(atoms)
+    write(folder / "labelled.extxyz", members, format="extxyz")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("splits", "held"),
+    [
+        (["train", "test", "train"], {"walk-1": 2}),  # both of its frames
+        ([None, None, None], {"walk-2": 2}),
+        ([None], {"walk-0.tail": 1}),
+    ],
+)
+def test_a_campaign_keeps_its_split_or_gets_one_by_trajectory(tmp_path, splits, held):
+    """The folder of `make label` is a data set: its test frames are never learned from."""
+    labels = campaign(tmp_path / "labels", splits)
+    for data in (labels, labels / "labelled.extxyz"):
+        shutil.rmtree(tmp_path / "ours", ignore_errors=True)
+        adopted(data, tmp_path / "ours", engine="cp2k")
+        table = rows(tmp_path / "ours/data.init")
+        found = [row["trajectory"] for row in table if row["split"] == "test"]
+        assert {name: found.count(name) for name in found} == held
+        assert len(table) == 2 * len(splits) and {row["T_K"] for row in table} == {"300.0"}
+    assert seed.engine_of(labels) == "cp2k"
+    assert seed.export(labels, tmp_path / "all.extxyz") == 2 * len(splits)
+
+
+def test_an_empty_campaign_is_no_data_set(tmp_path):
+    (tmp_path / "labelled.extxyz").touch()
+    with pytest.raises(InputError, match="no frames"):
+        adopted(tmp_path, tmp_path / "ours")
+
+
+def test_a_campaign_that_went_on_is_another_data_set(tmp_path):
+    labels = campaign(tmp_path / "labels", ["train", "test"])
+    adopted(labels, tmp_path / "ours", engine="cp2k")
+    more = (labels / "labelled.extxyz").read_text()
+    (labels / "labelled.extxyz").write_text(more + more)
+    with pytest.raises(InputError, match="is another one"):
+        adopted(labels, tmp_path / "ours", engine="cp2k")
 
 
 def test_seed_record_is_readable(tmp_path):

@@ -24,7 +24,7 @@ from dpchannel.errors import InputError
 from dpchannel.labels.dataset import build, read_labelled, trajectory_of
 from dpchannel.labels.gate import problem
 from dpchannel.labels.labeler import frame_id
-from dpchannel.learn.seed import read_dataset
+from dpchannel.learn.seed import read_dataset, stream_of
 from dpchannel.potential.calculator import calculator
 from dpchannel.results import relative, replacing, sha256
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from dpchannel.settings import LabelSettings, SystemSettings
 
 Note = Callable[[str], None]
-STREAM = "labelled.extxyz"  # of a campaign
 _LABELS = "labels.extxyz"
 
 
@@ -135,8 +134,7 @@ def read_labels(
     InputError
         Nothing to read, a damaged file, or labels made with more than one engine or settings.
     """
-    stream = source / STREAM if source.is_dir() else source
-    if stream.is_file():
+    if (stream := stream_of(source)) is not None:
         found = list(read_labelled(stream))
     elif any(source.rglob("type.raw")):
         found = sorted(read_dataset(source, engine), key=frame_id)

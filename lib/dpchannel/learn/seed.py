@@ -1,16 +1,18 @@
-"""What a loop begins with: a data set of this project, or any other one in deepmd/npy format."""
+"""What a loop begins with: a data set of this project, any other one in deepmd/npy format, or the
+labelled frames of a campaign.
+"""
 
 from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
 from dpchannel.labels.choose import Row, read_rows
-from dpchannel.labels.dataset import build
+from dpchannel.labels.dataset import build, read_labelled, trajectory_of
 from dpchannel.potential.data import frames
 from dpchannel.results import relative, replacing, sha256
 
@@ -21,31 +23,49 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 FRAMES, RECORD = "seed.extxyz", "seed.json"
-_EVERY = 10  # of the folders of a data set without a split, one is held out
+STREAM = "labelled.extxyz"  # of a campaign
+_EVERY = 10  # of the folders or trajectories of a data set without a split, one is held out
 
 
 def read_dataset(root: Path, engine: str | None = None) -> Iterator[Atoms]:
     """Labelled frames; `info` says split, class, trajectory, engine, and T, P, seed where known.
 
-    A data set of this project keeps its split. Of any other, every tenth folder is held out as a
-    whole (of fewer than ten the last one), or, of a single folder, the last tenth of its frames:
-    neighbours in time stay together.
+    A data set of this project keeps its split, and so does a campaign. Of any other, every tenth
+    folder (of an extxyz file, trajectory) is held out as a whole (of fewer than ten the last one),
+    or, of a single one, the last tenth of its frames: neighbours in time stay together.
 
     Parameters
     ----------
+    root : Path
+        Folder in deepmd/npy format, labelled extxyz, or the folder of a campaign.
     engine : str, optional
         What labelled the frames of a data set that does not say.
 
     Raises
     ------
     InputError
-        No data set in deepmd/npy format, a damaged one, or one without virials or type map.
+        Neither of these, a damaged one, or one without virials or type map.
     """
     root = Path(root)
+    if (stream := stream_of(root)) is not None:
+        yield from _campaign(stream, engine)
+        return
     for folder in _folders(root):
         _check(folder)
     own = (root / "frames.tsv").exists()
     yield from _own(root) if own else _foreign(root, engine)
+
+
+def stream_of(root: Path) -> Path | None:
+    """The labelled extxyz that `root` is, or holds when it is the folder of a campaign."""
+    path = root / STREAM if root.is_dir() else root
+    return path if path.is_file() else None
+
+
+def engine_of(data: Path) -> str | None:
+    """What labelled a data set, if it says so."""
+    title = next((str(atoms.info.get("engine", "")) for atoms in read_dataset(data)), "")
+    return title.split()[0] if title else None
 
 
 def export(root: Path, out: Path) -> int:
@@ -128,8 +148,9 @@ def _write_all(data: Path, out: Path, engine: str, held: dict[str, None]) -> int
 
 
 def _identity(data: Path, engine: str) -> dict[str, Any]:
-    origin = data / "origin.json"
-    arrays = [origin] if origin.exists() else sorted(data.rglob("set.*/*.npy"))
+    origin, stream = data / "origin.json", stream_of(data)
+    whole = stream or (origin if origin.exists() else None)
+    arrays = [whole] if whole else sorted(data.rglob("set.*/*.npy"))
     content = {relative(path): sha256(path) for path in arrays}
     return {"path": relative(data), "engine": engine, "content": content}
 
@@ -163,7 +184,9 @@ def _own(root: Path) -> Iterator[Atoms]:
 def _folders(root: Path) -> list[Path]:
     found = [raw.parent for raw in sorted(root.rglob("type.raw"))]
     if not found:
-        raise InputError(f"{root}: no data set in deepmd/npy format (no type.raw below it).")
+        raise InputError(
+            f"{root}: no data set in deepmd/npy format (no type.raw below it), and no {STREAM}."
+        )
     return found
 
 
@@ -185,21 +208,44 @@ def _check(folder: Path) -> None:
 
 
 def _foreign(root: Path, engine: str | None) -> Iterator[Atoms]:
-    folders = _folders(root)
-    held_out = set(folders[_EVERY - 1 :: _EVERY] or folders[1:][-1:])
-    for folder in folders:
-        name = folder.relative_to(root).as_posix() if folder != root else root.name
-        found = list(frames(folder))
-        first_held = 0 if folder in held_out else len(found)
-        if len(folders) == 1:
+    title = {"engine": f"{engine} as said for {root.name}"} if engine else {}
+    groups = [
+        (folder.relative_to(root).as_posix() if folder != root else root.name, frames(folder))
+        for folder in _folders(root)
+    ]
+    for atoms, own in _apart(groups):
+        atoms.info = {"class": "init", "converged": True} | title | own  # nobody can tell any more
+        yield atoms
+
+
+def _campaign(path: Path, engine: str | None) -> Iterator[Atoms]:
+    """Of frames that say their split, a trajectory with one held out is held out as a whole."""
+    groups: dict[str, list[Atoms]] = {}
+    for atoms in read_labelled(path):
+        groups.setdefault(trajectory_of(atoms), []).append(atoms)
+    if not groups:
+        raise InputError(f"{path}: no frames. `make label` makes some.")
+    said = [atoms.info.get("split") for group in groups.values() for atoms in group]
+    known = {"engine": f"{engine} as said for {path.name}"} if engine else {}
+    for atoms, own in _apart(list(groups.items())):
+        if any(said):
+            name = trajectory_of(atoms)
+            held = any(a.info.get("split") == "test" for a in groups[name])
+            own = {"split": "test" if held else "train", "trajectory": name}
+        atoms.info = {"class": "init"} | known | atoms.info | own
+        yield atoms
+
+
+def _apart(groups: Sequence[tuple[str, Iterable[Atoms]]]) -> Iterator[tuple[Atoms, dict[str, str]]]:
+    """Frames with the split and trajectory that groups without a split are given."""
+    names = [name for name, _ in groups]
+    held_out = set(names[_EVERY - 1 :: _EVERY] or names[1:][-1:])
+    for name, members in groups:
+        found = list(members)
+        first_held = 0 if name in held_out else len(found)
+        if len(groups) == 1:
             first_held -= max(1, len(found) // _EVERY)
         for index, atoms in enumerate(found):
             held = index >= first_held
-            atoms.info = {
-                "split": "test" if held else "train",
-                "class": "init",
-                "trajectory": f"{name}.tail" if held and first_held else name,
-                "converged": True,  # nobody can tell any more
-                **({"engine": f"{engine} as said for {root.name}"} if engine else {}),
-            }
-            yield atoms
+            trajectory = f"{name}.tail" if held and first_held else name
+            yield atoms, {"split": "test" if held else "train", "trajectory": trajectory}
