@@ -56,7 +56,7 @@ endif
 here      = $(if $(filter slurm,$(RUNNER)),,$(1))
 there     = $(if $(filter slurm,$(RUNNER)),$(wildcard $(1)),$(1))
 submit    = $(if $(filter slurm,$(RUNNER)),$(SUBMIT) $(JOBS_$@))
-JOB_WORDS = $(foreach name,$(filter-out P T RUNNER SITE YES FORCE CORES ARGS BUDGET GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command override,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
+JOB_WORDS = $(foreach name,$(filter-out $(if $(filter melting,$@),,P T) RUNNER SITE YES FORCE CORES ARGS BUDGET GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command override,$(origin $(name))),--word $(call quoted,$(name)=$($(name)))))
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
@@ -200,7 +200,10 @@ MELT_RUNS := $(addprefix $(MELT)/,$(wordlist 2,999,$(MELT_FILES)))
 MELT_HOW = --system inputs/$(SYSTEM).toml --profile $(PROFILE)
 MELT_MD = $(MELT_HOW) --potential $(MELT_MODEL) --pressure $(patsubst P%,%,$(firstword $(MELT_FILES))) --out $@ $(if $(FORCE),--force)
 
-JOBS_melting = $(if $(filter coexistence,$(MODE)),lammps_gpu:$(MELT)/coexistence/result.json,$(addprefix lammps_gpu:,$(MELT_RUNS)))
+# the runs side by side; + waits for all of them
+MELT_SHOWN = task:$(if $(filter coexistence,$(MODE)),,$(MELT)/$(MODE)/result.json:)$(MELT)/$(MODE)/figure.png:$(MELT)/.shown
+JOBS_melting_coexistence = $(if $(FORCE),,$(addprefix lammps_gpu:,$(MELT_RUNS)) +)lammps_gpu:$(MELT)/coexistence/result.json,$(MELT_SHOWN)
+JOBS_melting = $(if $(filter coexistence,$(MODE)),$(JOBS_melting_coexistence),$(addprefix lammps_gpu:,$(MELT_RUNS)) +$(MELT_SHOWN))
 melting: $(call here,$(MELT)/$(MODE)/result.json $(MELT)/$(MODE)/figure.png $(MELT)/.shown) | $(VENV) ## Heating and melting (Fig. 4): MODE=steps|ramp|coexistence T="0K 300K ..." COMMITTEE="b.pb c.pb"
 	@$(submit)
 	@$(if $(call there,$(MELT)/$(MODE)/result.json),$(MELT_ASK) --report $(MELT)/$(MODE)/result.json)

@@ -53,6 +53,40 @@ def test_each_mode_has_runs_of_its_own(project):
         assert sorted(scripts(done.out)) == sorted(made), mode
 
 
+@pytest.mark.parametrize(
+    ("mode", "words", "last"),
+    [
+        ("steps", (), "+task:{0}/steps/result.json:{0}/steps/figure.png:{0}/.shown"),
+        ("ramp", (), "+task:{0}/ramp/result.json:{0}/ramp/figure.png:{0}/.shown"),
+        (
+            "coexistence",
+            (),
+            "+lammps_gpu:{0}/coexistence/result.json,task:{0}/coexistence/figure.png:{0}/.shown",
+        ),
+        (
+            "coexistence",
+            ("FORCE=1",),
+            "lammps_gpu:{0}/coexistence/result.json,task:{0}/coexistence/figure.png:{0}/.shown",
+        ),
+    ],
+)
+def test_on_a_cluster_the_result_is_a_job_after_all_runs(project, mode, words, last):
+    """Jobs run make with the same pressure and temperatures, or there is no rule for the file."""
+    here = ("P=4GPa", "T=100K 200K 300K 350K")
+    done = project.make("-n", "melting", *TOY, f"MODE={mode}", "RUNNER=slurm", *here, *words)
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if "bin/submit.py" in line]
+    *_, jobs = line.partition(" melting ")
+    found = [word for word in jobs.split() if ":" in word]
+    folder = f"{PROFILE}/melting/P4GPa"
+    assert found[-1] == last.format(folder)
+    kelvins = () if words else (100, 200, 300, 350)
+    runs = [f"steps/T{kelvin}K" for kelvin in kelvins] if mode != "ramp" else ["ramp/toy"]
+    assert found[:-1] == [f"lammps_gpu:{folder}/{run}/traj.h5" for run in runs]
+    assert "'P=4GPa'" in jobs and "'T=100K 200K 300K 350K'" in jobs
+    assert scripts(done.out) == []
+
+
 @pytest.mark.parametrize("mode", ["steps", "ramp", "coexistence"])
 def test_the_second_make_does_nothing_in_under_a_second(pretend, mode):
     """Processor time, so that a busy machine does not count against it."""

@@ -125,6 +125,29 @@ def test_a_chain_waits_and_ends_with_its_first_step(toy):
     assert len(lines(toy, "a.log")) == 1
 
 
+def test_what_gathers_waits_for_all_and_is_not_made_from_a_part(toy):
+    """One of three fails: no result; submitted again, it waits for the one that is left."""
+    files = ["a.made", "b.made", "c.made"]
+    makefile = (toy / "Makefile").read_text()
+    (toy / "Makefile").write_text(f"{makefile}all.after: {' '.join(files)}\n\t@cat *.log >$@\n")
+    jobs = ["+task:all.after", *(f"lammps_gpu:{file}" for file in files)]
+    (toy / "b.bad").touch()
+    (toy / "c.wait").touch()
+    assert submit(toy, *jobs).count("submitted: ") == 2  # an array of three, and one after it
+    states = ("squeue", "--noheader", "--states=all", "--format=%T")
+    names = ",".join(toy.names_in_queue())
+    until(lambda: "FAILED" in toy.lab.call(*states, f"--name={names}"), "the failure")
+    (toy / "b.bad").unlink()
+    assert "to do again: b.made" in submit(toy, *jobs)
+    (toy / "c.wait").unlink()
+    settle(toy)
+    submit(toy, *jobs)  # the one that waited for the failed job is gone: again, if it must
+    assert settle(toy, *files, "all.after") == [*files, "all.after"]
+    assert len(lines(toy, "all.after")) == 3
+    assert [len(lines(toy, f"{name}.log")) for name in "abc"] == [1, 1, 1]
+    assert "submitted" not in submit(toy, *jobs)
+
+
 def test_a_node_goes_down_and_the_job_goes_on_elsewhere(toy):
     (toy / "a.wait").touch()
     submit(toy, "task:a.made")

@@ -44,6 +44,22 @@ def test_chunks_are_those_of_the_first_step_so_that_tasks_match():
     ]
 
 
+def test_what_gathers_comes_last_and_is_no_part_of_the_others():
+    """Whatever the order on the command line."""
+    text = ["+task:all.json,task:all.png", "md:1.h5", "md:2.h5"]
+    found = [chains.parse(one) for one in text]
+    assert [chain[0].gathers for chain in found] == [True, False, False]
+    plan = chains.arrays(found, {"md": asks("md"), "task": asks("task")}, limit=1)
+    assert [(a.template, a.tasks[0][0], a.after, a.gathers) for a in plan] == [
+        ("md", "1.h5", None, False),
+        ("md", "2.h5", None, False),
+        ("task", "all.json", None, True),
+        ("task", "all.png", 2, True),
+    ]
+    with pytest.raises(InputError, match="not a chain of jobs"):
+        chains.parse("+")
+
+
 def test_cost_is_cores_and_gpus_times_the_limit():
     """Three jobs of 4 ranks, 2 threads, 2 GPUs, 10 h: 240 core hours, 60 GPU hours."""
     some = [chains.parse(f"md:{k}.h5") for k in range(3)]

@@ -2,7 +2,8 @@
 
 A chain is `template:file[:file ...],template:file,...`: steps that follow each other, such as a
 trajectory on a GPU and its analysis on a core. Chains with the same steps left form one array a
-step; task k of it waits for task k of the step before.
+step; task k of it waits for task k of the step before. A chain that begins with `+` gathers: it
+waits for all other chains, such as the result of many runs.
 """
 
 import os
@@ -19,10 +20,14 @@ _UP_TO_DATE, _TO_BE_MADE = 0, 1  # exit codes of make --question
 
 @dataclass(frozen=True)
 class Step:
-    """Files that one job makes, and the template it runs in."""
+    """Files that one job makes, and the template it runs in.
+
+    gathers : bool          waits for all chains that do not
+    """
 
     template: str
     files: tuple[str, ...]
+    gathers: bool = False
 
 
 Chain = tuple[Step, ...]
@@ -30,23 +35,28 @@ Chain = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class Array:
-    """Tasks of one template; `after` is the place in the plan of the array they wait for."""
+    """Tasks of one template.
+
+    after : int             place in the plan of the array they wait for, task by task
+    gathers : bool          belongs to a chain that waits for all arrays that do not
+    """
 
     template: str
     tasks: tuple[tuple[str, ...], ...]
     after: int | None
+    gathers: bool = False
 
 
 def parse(text: str) -> Chain:
     """One chain of its text."""
-    steps = []
-    for part in text.split(","):
+    steps, gathers = [], text.startswith("+")
+    for part in text.removeprefix("+").split(","):
         template, *files = part.split(":")
         if not template or not files or not all(files):
             raise InputError(
                 f"{text!r}: not a chain of jobs. Write template:file[,template:file ...]."
             )
-        steps.append(Step(template, tuple(files)))
+        steps.append(Step(template, tuple(files), gathers))
     return tuple(steps)
 
 
@@ -101,11 +111,12 @@ def arrays(chains: Sequence[Chain], requests: dict[str, Request], limit: int) ->
 
     The chunk of a chain is that of its first template: so many results a task makes in turn.
     """
-    kinds: dict[tuple[str, ...], list[Chain]] = {}
-    for chain in chains:
-        kinds.setdefault(tuple(step.template for step in chain), []).append(chain)
+    kinds: dict[tuple[bool, tuple[str, ...]], list[Chain]] = {}
+    for chain in sorted(chains, key=lambda chain: chain[0].gathers):
+        templates = tuple(step.template for step in chain)
+        kinds.setdefault((chain[0].gathers, templates), []).append(chain)
     plan: list[Array] = []
-    for templates, alike in kinds.items():
+    for (gathers, templates), alike in kinds.items():
         chunk = requests[templates[0]].chunk
         for k in range(0, len(alike), chunk * limit):
             part = alike[k : k + chunk * limit]
@@ -114,7 +125,7 @@ def arrays(chains: Sequence[Chain], requests: dict[str, Request], limit: int) ->
                 tasks = tuple(
                     tuple(file for chain in some for file in chain[place].files) for some in chunks
                 )
-                plan.append(Array(template, tasks, None if place == 0 else len(plan) - 1))
+                plan.append(Array(template, tasks, len(plan) - 1 if place else None, gathers))
     return plan
 
 

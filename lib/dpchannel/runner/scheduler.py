@@ -56,9 +56,14 @@ class Job:
         """Waiting, running, or about to: its result may still come."""
         return self.state in _WAITING_OR_RUNNING
 
+    @property
+    def task(self) -> str:
+        """Its number and index, as other jobs name it to wait for it."""
+        return f"{self.array}_{self.index}"
+
     def __str__(self) -> str:
         why = self.node or ("" if self.reason == "None" else self.reason)
-        return f"{self.array}_{self.index} {self.state}{f' ({why})' if why else ''}"
+        return f"{self.task} {self.state}{f' ({why})' if why else ''}"
 
 
 def queue(names: Iterable[str], *, patience_s: float, note: Note) -> list[Job]:

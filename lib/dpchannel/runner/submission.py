@@ -70,7 +70,9 @@ def run(
             raise InputError("nothing was submitted: say y, or YES=1 on the command line.")
         files = {file for chain in todo for step in chain for file in step.files}
         steps.forget_jobs({Path(file).parent for file in files}, {j.number for j in jobs.values()})
-        submit(goal, plan, requests, cluster, redo=redo)
+        mine = {file for chain in wanted for step in chain for file in step.files}
+        running = sorted({j.task for file, j in jobs.items() if j.alive and file in mine})
+        submit(goal, plan, requests, cluster, redo=redo, running=running)
 
 
 def current(cluster: Cluster) -> dict[str, Job]:
@@ -101,18 +103,26 @@ def submit(
     cluster: Cluster,
     *,
     redo: bool,
+    running: Sequence[str] = (),
 ) -> None:
-    """Hand every array of a plan to SLURM, in order; what was handed over is recorded at once."""
+    """Hand every array of a plan to SLURM, in order; what was handed over is recorded at once.
+
+    Parameters
+    ----------
+    running : numbers       of tasks in the queue that arrays which gather wait for, too
+    """
     patience_s, note = cluster.site.patience_s, cluster.note
     environment = scheduler.clean_environment(word.partition("=")[0] for word in cluster.words)
     records.LOGS.mkdir(parents=True, exist_ok=True)
     site, numbers = site_script(cluster.site), list[str]()
     for array in plan:
-        words = (*cluster.words, *(("FORCE=1",) if redo and array.after is None else ()))
+        first = array.after is None and not array.gathers
+        words = (*cluster.words, *(("FORCE=1",) if redo and first else ()))
         made = records.prepare(
             cluster.home, goal, array.template, array.tasks, words=words, site=site
         )
-        after = None if array.after is None else numbers[array.after]
+        others = [n for n, before in zip(numbers, plan, strict=False) if not before.gathers]
+        after = _dependency(array, numbers, [*others, *running])
         command = _sbatch(made, requests[array.template], cluster, after)
         try:
             number = scheduler.submit(
@@ -126,8 +136,19 @@ def submit(
         note(f"submitted: {number} ({made.name}), {len(made.tasks)} jobs; logs in {records.LOGS}/")
 
 
-def _sbatch(made: records.Batch, asked: Request, cluster: Cluster, after: str | None) -> list[str]:
-    """The command that submits an array; its tasks wait for those of the array `after`."""
+def _dependency(array: chains.Array, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Option of sbatch: task by task after the step before, or after all `others` went well."""
+    if array.after is not None:
+        return [f"--dependency=aftercorr:{numbers[array.after]}"]
+    if array.gathers and others:
+        return [f"--dependency=afterok:{':'.join(others)}"]
+    return []
+
+
+def _sbatch(
+    made: records.Batch, asked: Request, cluster: Cluster, after: Sequence[str]
+) -> list[str]:
+    """The command that submits an array; `after` says what its tasks wait for."""
     limit = cluster.site.running_limit
     return [
         "sbatch",
@@ -137,7 +158,7 @@ def _sbatch(made: records.Batch, asked: Request, cluster: Cluster, after: str | 
         f"--chdir={os.getcwd()}",
         f"--output={records.LOGS}/%x-%A_%a.out",
         "--kill-on-invalid-dep=yes",
-        *([] if after is None else [f"--dependency=aftercorr:{after}"]),
+        *after,
         *asked.options,
         str(asked.template),
         "--batch",
