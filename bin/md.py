@@ -29,7 +29,7 @@ def main(
 ) -> None:
     """NPT: equilibrate, then produce. Started again after an interruption, it goes on."""
     from dpchannel.md import cores as share
-    from dpchannel.md.limits import FAST, check_limits
+    from dpchannel.md.limits import FAST, check_composition, check_limits
     from dpchannel.settings import MDSettings, ProfileSettings, SystemSettings, load
     from dpchannel.statepoint import StatePoint
 
@@ -41,14 +41,15 @@ def main(
     point = StatePoint.parse(pressure, temperature)
     elements = crystal.system.elements
     potential = potential / FAST if potential.is_dir() else potential
-    check = check_limits(potential, elements, **asdict(point), force=force)
-    if not check.ok:
-        cli.note(f"warning: {check.text}")
+    checks = [check_limits(potential, elements, **asdict(point), force=force)]
     from dpchannel.md import h5md, lammps  # slow: only for a run that will take place
     from dpchannel.structures.cells import build
     from dpchannel.structures.classify import classify
 
     atoms = build(crystal, INPUTS, crystal.system.cell, size.repeat, md.occupancy, md.seed)
+    checks.append(check_composition(potential, atoms.get_chemical_symbols(), force=force))
+    for check in (check for check in checks if not check.ok):
+        cli.note(f"warning: {check.text}")
     roles = classify(atoms, crystal).roles
     granted = share.available_cores(cores)
     ranks = share.ranks_per_job(granted, share.make_jobs(os.environ.get("MAKEFLAGS"), granted))
@@ -70,7 +71,7 @@ def main(
             note=note,
         )
         named = {"system": crystal.system.name, "profile": profile.stem}
-        trajectory.meta.update(named, checks=[asdict(check)])
+        trajectory.meta.update(named, checks=[asdict(check) for check in checks])
         h5md.write_h5md(file, trajectory)
     cli.note(f"{len(trajectory.time_ps)} frames of {trajectory.time_ps[-1]:g} ps: {out}")
 

@@ -134,6 +134,10 @@ def trained(tmp_path):
         "static_GPa": [-1.5, 20.0],
     }
     (dataset / "origin.json").write_text(json.dumps(origin))
+    for name, types in (("hop-4", "0 1 2 2"), ("liquid-5", "0 0 1 2 2")):
+        (folder := dataset / "train" / name).mkdir(parents=True)
+        (folder / "type.raw").write_text(types.replace(" ", "\n"))
+        (folder / "type_map.raw").write_text("Pb\nP\nO\n")
     result = Result("assess", "pb10po46o", {}, assessed())
     result.provenance = {"potential": {"sha256": sha256(work / "model.pb")}}
     return work, dataset, result
@@ -153,6 +157,7 @@ def test_the_card_states_model_range_errors_data_and_hashes(trained, tmp_path):
         "temperature_K": [0.0, 1800.0],
         "pressure_GPa": [-1.0, 8.0],
         "confirmed_by_data": True,
+        "fraction": {"Pb": [0.25, 0.4], "P": [0.2, 0.25], "O": [0.4, 0.5]},
     }
     assert content["errors"]["hop"]["energy_mae_meV_per_atom"] == pytest.approx(5.0)
     assert content["errors"]["all"]["frames"] == 4

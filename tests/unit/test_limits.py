@@ -3,7 +3,7 @@
 import pytest
 
 from dpchannel.errors import PotentialError, RangeError
-from dpchannel.md.limits import check_limits
+from dpchannel.md.limits import check_composition, check_limits
 
 CARD = """
 [model]
@@ -82,3 +82,22 @@ def test_an_empty_potential_is_named(potential):
 def test_a_missing_potential_is_named(tmp_path):
     with pytest.raises(PotentialError, match="no such potential"):
         check_limits(tmp_path / "model.pb", ["A"], pressure_GPa=0, temperature_K=300)
+
+
+def test_another_composition_is_refused_or_marked(potential):
+    """Elements that a potential knows do not make it know every mixture of them."""
+    card = potential.with_name("card.toml")
+    card.write_text(CARD + "fraction = { A = [0.25, 0.3333], B = [0.6667, 0.75] }\n")
+    assert check_composition(potential, list("ABBABB")).ok
+    assert check_composition(potential, list("ABBB")).ok
+    with pytest.raises(
+        RangeError, match=r"0\.5000 of the atoms are A \(trained 0\.2500 .* FORCE=1"
+    ):
+        check_composition(potential, list("AB"))
+    check = check_composition(potential, list("AB"), force=True)
+    assert not check.ok and "did not see" in check.text
+
+
+def test_a_card_without_a_composition_is_marked(potential):
+    check = check_composition(potential, list("AB"))
+    assert not check.ok and "states a composition" in check.text

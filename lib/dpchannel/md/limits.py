@@ -10,6 +10,8 @@ from dpchannel.settings import CardSettings, load
 
 FAST = "model-compressed.pb"  # of a potential's folder, for molecular dynamics
 _NAME = "inside_training_range"
+_COMPOSITION = "trained_composition"
+_SLACK = 1e-4  # the card's digits; one atom of 5000
 _INSIST = "Insist with FORCE=1 (--force)."
 
 
@@ -38,16 +40,12 @@ def check_limits(
                         (pair commands in a `.lammps` file have no card)
     """
     require_potential(potential)
-    card = potential.parent / "card.toml"
-    if not card.is_file():
+    content = _card(potential)
+    if content is None:
         text = f"{potential.name} has no card.toml beside it: range unknown"
         if not force and potential.suffix != PAIR_FILE:
             raise RangeError(f"{potential.parent}: {text}. {_INSIST}")
         return Check(_NAME, False, text)
-    try:
-        content = load(CardSettings, card)
-    except InputError as error:
-        raise PotentialError(f"{card}: no readable card of a potential ({error})") from None
     known = content.model.elements
     if missing := [e for e in elements if e not in known]:
         raise PotentialError(
@@ -69,6 +67,41 @@ def check_limits(
     if not force:
         raise RangeError(f"{text}. Choose a state inside, or {_INSIST[0].lower()}{_INSIST[1:]}")
     return Check(_NAME, False, text)
+
+
+def check_composition(potential: Path, symbols: Sequence[str], *, force: bool = False) -> Check:
+    """Compare the atoms of a structure with the fractions of the elements in the training data.
+
+    Raises
+    ------
+    PotentialError      an unreadable card
+    RangeError          a fraction outside the card's, unless `force`: then the check says so
+    """
+    content = _card(potential)
+    if content is None or not content.range.fraction:
+        return Check(_COMPOSITION, False, f"no card beside {potential.name} states a composition")
+    here = {element: symbols.count(element) / len(symbols) for element in content.range.fraction}
+    outside = [
+        f"{here[element]:.4f} of the atoms are {element} (trained {low:.4f} ... {high:.4f})"
+        for element, (low, high) in content.range.fraction.items()
+        if not low - _SLACK <= here[element] <= high + _SLACK
+    ]
+    if not outside:
+        return Check(_COMPOSITION, True, f"{potential.name} was trained on this composition")
+    text = "a composition that the potential did not see: " + ", ".join(outside)
+    if not force:
+        raise RangeError(f"{text}. Train with such frames, or {_INSIST[0].lower()}{_INSIST[1:]}")
+    return Check(_COMPOSITION, False, text)
+
+
+def _card(potential: Path) -> CardSettings | None:
+    card = potential.parent / "card.toml"
+    if not card.is_file():
+        return None
+    try:
+        return load(CardSettings, card)
+    except InputError as error:
+        raise PotentialError(f"{card}: no readable card of a potential ({error})") from None
 
 
 _STATES = {"pressure_GPa": ("P", "GPa"), "temperature_K": ("T", "K")}

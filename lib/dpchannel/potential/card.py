@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import InputError
+from dpchannel.potential.data import fractions
 from dpchannel.potential.deepmd_input import read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
 from dpchannel.results import Result, relative, replacing, sha256
@@ -71,6 +72,7 @@ def ship(
     _copy_input(work, dataset, out)
     content = _content(origin, settings, test, span, max_force_difference)
     content["range"]["confirmed_by_data"] = confirmed
+    content["range"]["fraction"] = fractions(dataset, *mixed)
     content["files"] = {name: {"sha256": sha256(out / name)} for name in (MODEL, COMPRESSED)}
     content["data"]["origin_sha256"] = sha256(dataset / "origin.json")
     if "alignment" in origin:

@@ -53,6 +53,17 @@ def check_arrays(root: Path, elements: Sequence[str] | None = None) -> None:
             )
 
 
+def fractions(*roots: Path) -> dict[str, list[float]]:
+    """Lowest and highest share of each element in the atoms of a training frame."""
+    shares: dict[str, list[float]] = {}
+    for folder in (path for root in roots for path in chain(*folders(root, "train").values())):
+        names = (folder / "type_map.raw").read_text().split()
+        types = np.loadtxt(folder / "type.raw", dtype=int, ndmin=1)
+        for name, count in zip(names, np.bincount(types, minlength=len(names)), strict=True):
+            shares.setdefault(name, []).append(float(count / len(types)))
+    return {name: [round(min(s), 4), round(max(s), 4)] for name, s in shares.items()}
+
+
 def most_neighbours(root: Path, rcut_A: float, elements: Sequence[str]) -> list[int]:
     """Largest number of neighbours of each element within the cutoff, over all atoms and frames.
 

@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
+
 from dpchannel.errors import InputError
 from dpchannel.md import cores as share
 from dpchannel.md import h5md
 from dpchannel.md.coexist import Coexistence
 from dpchannel.md.heat import Heated, heat
-from dpchannel.md.limits import FAST, check_limits
+from dpchannel.md.limits import FAST, check_composition, check_limits
 from dpchannel.md.rest import at_rest
 from dpchannel.report import coexistence_task
 from dpchannel.report.melting_task import profile_of
-from dpchannel.results import Result, project_root
+from dpchannel.results import Check, Result, project_root
 from dpchannel.settings import MDSettings, ProfileSettings, SystemSettings, load
 from dpchannel.settings.melting import MeltingProfile, MeltingSettings
 from dpchannel.statepoint import StatePoint
@@ -77,9 +79,18 @@ class Order:
             temperature_K=kelvin,
             force=self.force,
         )
-        if not check.ok:
-            note(f"warning: {check.text}")
-        return asdict(check)
+        return _said(check, note)
+
+    def suited(self, atoms: Atoms, note: Note) -> dict[str, Any]:
+        """Is the composition one that the potential was trained on?"""
+        symbols = atoms.get_chemical_symbols()
+        return _said(check_composition(self.potential, symbols, force=self.force), note)
+
+
+def _said(check: Check, note: Note) -> dict[str, Any]:
+    if not check.ok:
+        note(f"warning: {check.text}")
+    return asdict(check)
 
 
 def make(order: Order, out: Path, temperature: str, ramp_name: str, *, note: Note) -> str:
@@ -125,10 +136,11 @@ def find_coexistence(order: Order, heated: Path, out: Path, *, note: Note) -> Re
 def _heated(
     order: Order, out: Path, kelvin: float, run: ProfileSettings, end_K: float | None, note: Note
 ) -> str:
-    check = order.checked(max(kelvin, end_K or 0.0), note)
+    checks = [order.checked(max(kelvin, end_K or 0.0), note)]
     system, md = order.system, order.md
     cell = system.system.cell
     atoms = build(system, order.inputs, cell, run.repeat, md.occupancy, md.seed)
+    checks.append(order.suited(atoms, note))
     roles = classify(atoms, system).roles
     point = StatePoint(parse_pressure(order.pressure), kelvin)
     with _ranks(order, note) as ranks:
@@ -146,7 +158,7 @@ def _heated(
         )
         trajectory = heat(out.parent / "md", what, point, run, end_K=end_K)
     named = {"system": system.system.name, "profile": order.profile_name}
-    trajectory.meta.update(named, checks=[check])
+    trajectory.meta.update(named, checks=checks)
     h5md.write_h5md(out, trajectory)
     ends = [f"axes coupled at step {s}" for s in [trajectory.meta.get("molten_step")] if s]
     ends += [f"stopped at step {s}" for s in [trajectory.meta.get("stopped_step")] if s]

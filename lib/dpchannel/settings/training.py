@@ -101,6 +101,7 @@ class CardRange(RangeSettings):
     """Where a potential may be used, and whether its data states so."""
 
     confirmed_by_data: bool = True
+    fraction: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
 
 class CardSettings(Strict):
