@@ -1,7 +1,9 @@
 #!/bin/bash
-# Installs CP2K and its data files from Debian's or Ubuntu's packages, where there are any.
+# Installs CP2K and its data files from Debian's or Ubuntu's packages, where there are any, and
+# OpenBLAS: with the reference BLAS, which CP2K would bring along, eigenvalues take four times as long.
 set -euo pipefail
 
+packages=(cp2k cp2k-data libopenblas0-openmp)
 if command -v cp2k >/dev/null && [ -r "${CP2K_DATA_DIR:-/usr/share/cp2k}/BASIS_MOLOPT" ]; then
     exit 0
 fi
@@ -11,12 +13,12 @@ if ! command -v apt-get >/dev/null; then
 fi
 as_root=()
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "error: apt-get needs root: run as root: apt-get install cp2k cp2k-data" >&2; exit 4; }
+    command -v sudo >/dev/null || { echo "error: apt-get needs root: run as root: apt-get install ${packages[*]}" >&2; exit 4; }
     as_root=(sudo)
 fi
 echo "CP2K from the system's packages: about 0.2 GB to download, once" >&2
 export DEBIAN_FRONTEND=noninteractive
-if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq --no-install-recommends cp2k cp2k-data; } >/dev/null; then
-    echo "error: apt-get could not install cp2k and cp2k-data. Check the network, then call make again." >&2
+if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >/dev/null; then
+    echo "error: apt-get could not install ${packages[*]}. Check the network, then call make again." >&2
     exit 4
 fi
