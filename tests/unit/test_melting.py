@@ -4,10 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from dpchannel.errors import InputError
 from dpchannel.physics import melting
 from dpchannel.physics.melting import MELTED, SOLID, UNCLEAR, Bracket
+from dpchannel.report import table
+from dpchannel.report.heating import Look
+from dpchannel.report.melting import analyse
+from dpchannel.results import Result
 from dpchannel.settings import load
 from dpchannel.settings.melting import MeltingSettings
 
@@ -158,3 +163,44 @@ def test_far_order_is_looked_at_where_edges_are_long_enough():
     for name in ("standard", "paper"):
         repeat = np.array(settings.profiles[name].run.repeat)
         assert (cell * repeat).min() >= settings.detection.contrast_edge_A
+
+
+def seen(kelvin):
+    """A crystal that expands, its melt at 1200 K; at 600 K it drifted and was not averaged."""
+    liquid = kelvin >= 1200
+    values = {
+        "V": (650.0 * (1 + 4e-5 * kelvin + 0.06 * liquid), 0.05 * (kelvin > 0)),
+        "H": (-230.0 + 0.01 * kelvin + 5 * liquid, 0.02 * (kelvin > 0)),
+    }
+    if not liquid:
+        values |= {"a": (10.0 + 1e-4 * kelvin, 0.001), "c": (7.4, 0.001)}
+    if kelvin == 600:
+        values = {}
+    snapshot = Atoms("H", cell=[30, 30, 30])
+    return Look(kelvin, values, np.zeros(1), {}, "", liquid, snapshot, 40)
+
+
+def test_averages_at_every_temperature_are_numbers_with_errors():
+    """What drifts has none; a melt has V and H alone; the table leaves them to the figure."""
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    kelvins = [0.0, 300.0, 600.0, 900.0, 1200.0, 1500.0]
+    looks = [seen(kelvin) for kelvin in kelvins]
+    for look in looks:
+        look.values.setdefault("contrast", (np.nan, np.nan))
+    found = analyse(looks, settings, n_atom=41).quantities
+    solid, every = (0, 300, 900), (0, 300, 900, 1200, 1500)
+    for name, unit, there in (
+        *(("a", "A", solid), ("c", "A", solid)),
+        *(("V", "A^3", every), ("H", "eV", every)),
+    ):
+        named = {key for key in found if key.startswith(f"{name}_T")}
+        assert named == {f"{name}_T{kelvin}K" for kelvin in there}
+        for kelvin in there:
+            q, (value, error) = found[f"{name}_T{kelvin}K"], seen(kelvin).values[name]
+            assert (q.value, q.stderr or 0.0, q.unit) == (value, error, unit)
+    assert found["V_T0K"].stderr is None and found["V_T0K"].method == "at rest"
+    result = Result("melting", "x", {}, found)
+    rows = [table.Row(name, q, None, None) for name, q in found.items()]
+    drawn = [str(cell) for cell in table.rich_table(result, rows, width=200).columns[0].cells]
+    assert "T_m_heating" in drawn and not [name for name in drawn if name.startswith("V_T")]
+    assert "V_T300K\t" in table.tsv(rows)

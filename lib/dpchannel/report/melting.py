@@ -22,6 +22,7 @@ SERIES = {
 }  # fmt: skip
 SIGNALS = ("V", "H", "contrast", "lindemann", "framework_D")
 _EXPANDING = ("a", "c", "V")
+_AVERAGED = ("a", "c", "V", "H")  # quantities at every temperature, too
 _EXACT_AS = 1e-6  # of a value: error of a relaxed number, where no other is known
 
 
@@ -72,6 +73,7 @@ def analyse(
     ]
     for name in ("a", "b", "c"):  # of a liquid they mean nothing
         table[name][:, ~solid] = np.nan
+    found.quantities |= _averages(looks, table)
     found.arrays = _arrays(looks, temperature, table, brackets, combined.bracket)
     return found
 
@@ -144,6 +146,22 @@ def _solid(looks: Sequence[Look], b: Bracket) -> NDArray[np.bool_]:
     """Which looks are of a crystal: below the bracket's upper end, and never coupled."""
     high = np.inf if b.high_K is None else b.high_K
     return np.array([look.temperature_K < high and not look.molten for look in looks])
+
+
+def _averages(looks: Sequence[Look], table: dict[str, Array]) -> dict[str, Quantity]:
+    """`a_T300K` ... `H_T1800K` of what is equilibrated; a and c of a crystal alone."""
+    found = {}
+    for name in _AVERAGED:
+        for look, value, error in zip(looks, *table[name], strict=True):
+            if not np.isfinite(value):
+                continue
+            resting = look.temperature_K == 0
+            method = "at rest" if resting else "mean over time, error from blocks"
+            stderr = float(error) if np.isfinite(error) and error > 0 else None
+            found[f"{name}_T{look.temperature_K:g}K"] = Quantity(
+                float(value), SERIES[name], stderr, n=look.n_frame, method=method
+            )
+    return found
 
 
 def _expansion(

@@ -20,6 +20,7 @@ HEADER = (
 
 
 AT_REST = {"pressure_GPa": 0.0, "temperature_K": 0.0}  # a structure that states no pressure
+_OF_SERIES = re.compile(r"(a|c|V|H)_T[\d.]+K")  # averages at each temperature of a heating
 _DIGITS = {"A": 4, "A^3": 2}  # one more than in Table I of the paper
 WIDTH_WITH_METHOD = 110
 
@@ -67,7 +68,8 @@ def tsv(table: Iterable[Row]) -> str:
 def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
     """For a terminal of `width` characters; columns without content are left out.
 
-    Values repeated in SI units are in the file and in the tab-separated table only.
+    Values repeated in SI units, and the averages that the figure of a heating shows, are in the
+    file and in the tab-separated table only.
     """
     from rich.table import Table
 
@@ -85,7 +87,7 @@ def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
     if with_method := width >= WIDTH_WITH_METHOD:
         drawn.add_column("method", style="dim", overflow="fold")
     for row in table:
-        if row.name.endswith("_SI"):
+        if row.name.endswith("_SI") or _OF_SERIES.fullmatch(row.name):
             continue
         cells = [
             row.name,
