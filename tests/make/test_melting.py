@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from dpchannel.results import Result
+
 TOY = ("PROFILE=toy", "POTENTIAL=tether.lammps")
 PROFILE = "runs/pb10po46o/toy"
 MELT = f"{PROFILE}/melting/P0GPa"
@@ -160,3 +162,31 @@ def test_a_committee_asked_for_later_is_not_passed_over(pretend, mode):
         assert "stale" not in pretend.make(*words, committee).out
     done = pretend.make(*words, "COMMITTEE=b.pb none.pb")
     assert done.code != 0 and "none.pb: cannot be read" in done.err
+
+
+def test_the_toy_heats_to_a_result_with_both_brackets(project):
+    """The whole of it, from the crystal to the figure; atoms on springs have no physics to find."""
+    done = project.make("melting", *TOY)
+    assert done.code == 0, done.err
+    steps = Result.read(project / MELT / "steps/result.json")
+    assert steps.state["temperatures_K"] == [100, 200, 300, 400]
+    found = steps.quantities
+    assert {f"T_m_heating_{name}" for name in ("V", "H", "lindemann")} <= found.keys()
+    assert found["T_m_heating"].kind in ("lower_bound", "upper_bound", "bracket")
+    for name in (
+        "melting.npz",
+        "figure.png",
+        "figure.pdf",
+        *(f"T{k}K/traj.h5" for k in (100, 400)),
+    ):
+        assert (project / MELT / "steps" / name).stat().st_size > 1000
+    joined = Result.read(project / MELT / "result.json")
+    q = joined.quantities["T_m_heating"]
+    assert (q.value, q.kind) == (found["T_m_heating"].value, found["T_m_heating"].kind)
+    # not run here: the committed one stands in its place, or a check says that there is none
+    missed = {check.name for check in joined.checks if not check.ok}
+    assert ("T_m_coexistence" in joined.quantities) != ("coexistence" in missed)
+    assert "The paper, by heating: about 1200 K" in joined.summary
+    before = project.files()
+    again = project.make("melting", *TOY)
+    assert (again.code, again.err) == (0, "") and project.files() == before
