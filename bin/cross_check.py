@@ -14,7 +14,7 @@ INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 
 def main(
     traj: cli.Trajectory,
-    out: Annotated[Path, typer.Option(help="Result file to write.")],
+    out: Annotated[Path, typer.Option(help="Result file; - is stdout.")],
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="How to analyse.")] = INPUTS / "diffusion.toml",
 ) -> None:

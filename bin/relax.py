@@ -20,8 +20,12 @@ def main(
         Path | None,
         typer.Option(envvar="DPCHANNEL_POTENTIAL", help="file or folder; default: the shipped one"),
     ] = None,
-    fmax: Annotated[float, typer.Option(help="largest residual force, eV/A")] = 1e-3,
-    max_steps: Annotated[int, typer.Option(help="give up after this many")] = 500,
+    fmax: Annotated[
+        float | None, typer.Option(help="largest residual force, eV/A [default: neb.toml, cell]")
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(help="give up after this many [default: neb.toml, cell]")
+    ] = None,
     system: Annotated[str, typer.Option(help="default: the one the structure names")] = "",
     out: Annotated[Path, typer.Option(help="extxyz file; - is stdout")] = Path("-"),
     inputs: Annotated[Path, typer.Option(help="folder of inputs")] = project_root() / "inputs",
@@ -30,6 +34,7 @@ def main(
 
     bin/structure.py pb10po46o | bin/relax.py - --engine dp --pressure 4GPa | bin/measure.py -
     """
+    from dpchannel.settings import LabelSettings, NebSettings, load
     from dpchannel.structures.io import read_structure, system_of, write_structure
     from dpchannel.structures.relax import relax
     from dpchannel.structures.species import check_elements
@@ -41,6 +46,8 @@ def main(
     atoms = read_structure(structure)
     settings = system_of(atoms, system, inputs)
     check_elements(atoms, settings)
+    limits = load(NebSettings, inputs / "neb.toml").cell
+    fmax = limits.fmax_eV_per_A if fmax is None else fmax
     origin: dict[str, str | float] = {"engine": engine, "fmax_eV_per_A": fmax}
     if engine == "dp":
         from dpchannel.potential.calculator import calculator, potential_file
@@ -50,7 +57,6 @@ def main(
         origin["potential_sha256"] = sha256(model)
     else:
         from dpchannel.labels.mlip import MlipLabeler
-        from dpchannel.settings import LabelSettings, load
 
         forces = MlipLabeler(load(LabelSettings, inputs / "labels.toml").mlip).calculator()
     relaxed = relax(
@@ -58,7 +64,7 @@ def main(
         forces,
         pressure_GPa=pressure_GPa,
         fmax_eV_per_A=fmax,
-        max_steps=max_steps,
+        max_steps=limits.max_steps if max_steps is None else max_steps,
         note=cli.note,
     )
     relaxed.info |= {"system": settings.system.name, "pressure_GPa": pressure_GPa} | origin

@@ -1,22 +1,25 @@
 """What every script in bin/ shares: one-line errors with exit codes, `-` for stdin and stdout."""
 
+import functools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from dpchannel.errors import DpchannelError
+from dpchannel.errors import DpchannelError, InputError
 
 if TYPE_CHECKING:
     from dpchannel.results import Result
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
+_PIPE_HELP = re.compile(r"(^|\W)- (is|reads|writes) .*?(stdin|stdout)")
 
 
 def named(folder: str) -> Callable[[Path], Path]:
@@ -53,7 +56,7 @@ def run(command: Callable[..., Any]) -> None:
     130 interrupted.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(_pipes_where_said(command))
     try:
         try:
             app(standalone_mode=True)
@@ -73,6 +76,32 @@ def run(command: Callable[..., Any]) -> None:
         where = error.filename or "stdout"
         print(f"error: {where}: {error.strerror or error}.", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _pipes_where_said(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse `-` for a file, unless the help of the option says that it is stdin or stdout.
+
+    Else a file of that name would be looked for, or written.
+    """
+
+    def said(hint: Any) -> str:
+        return " ".join(str(getattr(given, "help", "")) for given in hint.__metadata__)
+
+    hints = get_type_hints(command, include_extras=True)
+    annotated = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+    piped = {name for name, hint in annotated.items() if _PIPE_HELP.search(said(hint))}
+
+    @functools.wraps(command)
+    def checked(**given: Any) -> Any:
+        for name, value in given.items():
+            values = value if isinstance(value, list | tuple) else [value]
+            if name not in piped and Path("-") in values:
+                raise InputError(
+                    f"{name} '-': no pipe here. Name a file; --help says where - goes."
+                )
+        return command(**given)
+
+    return checked
 
 
 def _close_stdout() -> None:

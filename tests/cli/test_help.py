@@ -43,3 +43,30 @@ def test_unknown_option_is_bad_input(script, run_bin):
     done = run_bin(script, "--no-such-option")
     assert done.returncode == 2
     assert not re.search("Traceback", done.stderr)
+
+
+def test_the_filters_are_those_of_the_readme():
+    """Which they are, the help of their options says; every other script refuses `-`."""
+    said = re.compile(r"- (is|reads|writes) .*(stdin|stdout)|cli\.(Trajectory|Relaxed)")
+    found = {name.removesuffix(".py") for name in SCRIPTS if said.search((BIN / name).read_text())}
+    text = (
+        (BIN.parent / "README.md").read_text().partition("These do:")[2].partition("The others")[0]
+    )
+    assert set(re.findall(r"`(\w+)`", text)) == found - {"submit"}  # it reads jobs, no file
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "name"),
+    [
+        ("plot_msd.py", ["-", "--out", "a.png"], "result"),
+        ("plot_msd.py", ["a.json", "--out", "-"], "out"),
+        ("train.py", ["data", "--out", "-"], "out"),
+        ("diffusion.py", ["--traj", "-", "--settings", "-", "--out", "-"], "settings"),
+    ],
+)
+def test_a_pipe_is_refused_where_none_goes(script, words, name, run_bin, tmp_path):
+    """Not taken for the name of a file."""
+    done = run_bin(script, *words, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {name} '-': no pipe here"), done.stderr
+    assert not list(tmp_path.iterdir())

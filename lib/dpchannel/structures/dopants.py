@@ -12,7 +12,7 @@ from dpchannel.structures.classify import classify
 def dopant_sites(
     atoms: Atoms, system: SystemSettings, settings: ChemicalPressureSettings
 ) -> dict[str, int]:
-    """One atom of every kind of site of the replaced element: `Pb2-1` -> atom index.
+    """One atom of every kind of site of the replaced element: `X2-1` -> atom index.
 
     Raises
     ------
