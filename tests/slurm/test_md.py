@@ -8,6 +8,7 @@ from checkout import settle, until
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.md.segments import last_sample, starts
+from dpchannel.results import Result
 
 STATE = "diffusion/P0GPa/T100K"
 WORDS = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K")
@@ -89,3 +90,19 @@ def test_diffusion_on_the_cluster_is_that_of_this_machine(project):
     assert {name: a.shape for name, a in found.items()} == {
         name: a.shape for name, a in expected.items()
     }
+
+
+@pytest.mark.slow
+def test_heating_on_the_cluster_ends_in_one_result_of_all_runs(project):
+    """`make melting`: four runs side by side, and a job that waits for them; then it is done."""
+    words = ("melting", *WORDS[:3], "RUNNER=slurm", "YES=1")
+    done = project.make(*words)
+    assert done.code == 0 and done.err.count("submitted: ") == 2, done.err
+    folder = "runs/pb10po46o/toy/melting/P0GPa"
+    names = [f"{folder}/{name}" for name in ("steps/result.json", "steps/figure.png", ".shown")]
+    assert settle(project, *names) == names, project.log()
+    result = Result.read(project / names[0])
+    assert result.state["temperatures_K"] == [100, 200, 300, 400]
+    done = project.make(*words)
+    assert done.code == 0 and "submitted" not in done.err
+    assert f"up to date: {names[0]}" in done.out
