@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dpchannel.benchmark.chemical import Bench, chemical_pressure, measures
+from dpchannel.benchmark.chemical import Bench, _reproduced, chemical_pressure, measures
 from dpchannel.errors import EngineMissing, InputError
 from dpchannel.labels.doped import spins, write_doped
 from dpchannel.labels.gate import problem
@@ -110,6 +110,16 @@ def test_the_published_dopant_is_worth_a_positive_pressure_by_its_volume(outcome
     assert published.value is None or published.value > 0
     assert outcome.quantities["triangle_empty_Lai2023"].value == pytest.approx(4.452, abs=1e-3)
     assert "the paper: 4.36 A is 2.45 GPa" in outcome.summary
+
+
+def test_whether_the_papers_edge_was_found_is_a_check(outcome):
+    """Springs leave 4.546 A, the published Cu structure has 4.452 A: 0.09 A from 4.36 A."""
+    (check,) = [check for check in outcome.checks if check.name == "paper_edge"]
+    assert not check.ok
+    assert "not reproduced" in check.text and "4.452 A, Lai2023" in check.text
+    paper = SETTINGS.paper
+    assert _reproduced({"one": 4.5, "other": paper.edge_A + 0.9 * paper.within_A}, paper).ok
+    assert not _reproduced({"one": paper.edge_A - 1.1 * paper.within_A}, paper).ok
 
 
 def test_the_table_names_every_site(outcome):

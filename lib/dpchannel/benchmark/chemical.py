@@ -12,9 +12,9 @@ from ase.calculators.calculator import Calculator
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError
 from dpchannel.physics.equivalent import equivalent_pressure
-from dpchannel.results import Quantity
+from dpchannel.results import Check, Quantity
 from dpchannel.settings import SystemSettings
-from dpchannel.settings.chemical import ChemicalPressureSettings
+from dpchannel.settings.chemical import ChemicalPressureSettings, PaperEdge
 from dpchannel.structures.classify import classify
 from dpchannel.structures.columns import Array, wrapped
 from dpchannel.structures.dopants import dopant_sites, doped
@@ -235,11 +235,23 @@ def _beside_paper(
         value = _pressure(curve, paper.measure, target, settings)
         outcome.quantities[name] = Quantity(value, "GPa", n=1, method=how)
         words.append(f"{how}: {'outside' if value is None else f'{value:.2f} GPa'}")
-    reached = []
-    for site in outcome.state["sites"]:
-        if (edge := outcome.quantities.get(f"{paper.measure}_{site}")) and edge.value:
-            reached.append(f"{site} {edge.value:.3f} A")
+    found = {s: outcome.quantities.get(f"{paper.measure}_{s}") for s in outcome.state["sites"]}
+    edges = {site: q.value for site, q in found.items() if q is not None and q.value is not None}
+    if edges and settings.dopant == paper.dopant:
+        outcome.checks.append(_reproduced(edges, paper))
+    reached = [f"{site} {edge:.3f} A" for site, edge in edges.items()]
     outcome.summary = (
         f"the paper: {paper.edge_A:g} A is {paper.pressure_GPa:g} GPa; {'; '.join(words)}."
         f" {paper.measure} with {settings.dopant}: {', '.join(reached)}."
     )
+
+
+def _reproduced(edges: dict[str, float], paper: PaperEdge) -> Check:
+    """Has the dopant on any site, or of any publication, the edge that the paper gives it?"""
+    site, edge = min(edges.items(), key=lambda item: abs(item[1] - paper.edge_A))
+    ok = abs(edge - paper.edge_A) <= paper.within_A
+    text = (
+        f"{paper.measure} with {paper.dopant}: nearest to the paper's {paper.edge_A:g} A is"
+        f" {edge:.3f} A, {site} (within {paper.within_A:g} A counts as found)"
+    )
+    return Check("paper_edge", ok, text if ok else f"not reproduced: {text}")

@@ -9,12 +9,17 @@ from dpchannel.settings.base import Strict
 
 
 class PaperEdge(Strict):
-    """The paper's claim: the edge with the dopant, and the pressure that gives it."""
+    """The paper's claim: the edge with the dopant, and the pressure that gives it.
 
+    within_A : an edge so far off still reproduces it
+    """
+
+    dopant: str
     edge_A: float = Field(gt=0)
     pressure_GPa: float
     pure_A: float = Field(gt=0)
     measure: str
+    within_A: float = Field(gt=0)
 
 
 class PublishedPair(Strict):
