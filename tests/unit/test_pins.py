@@ -29,6 +29,11 @@ def statistical(**changes):
     return pin(**(terms | changes))
 
 
+def bracket(**changes):
+    ends = {"value": 1250.0, "low": 1200.0, "high": 1300.0, "unit": "K"}
+    return pin(**(ends | {"kind": "bracket", "tol": None, "max_width": 400.0} | changes))
+
+
 def bound(side="upper"):
     return pin(kind="bound", tol=None, side=side)
 
@@ -89,6 +94,26 @@ def test_a_bound_is_broken_only_by_an_interval_wholly_beyond(found, upper_ok, lo
     assert judge(bound("lower"), found).ok is lower_ok
 
 
+@pytest.mark.parametrize(
+    ("found", "ok", "says"),
+    [
+        (Quantity(1250.0, "K", ci95=(1200.0, 1300.0), kind="bracket"), True, "1200 to 1300"),
+        (Quantity(None, "K", ci95=(1100.0, 1250.0), kind="bracket"), True, "1100 to 1250"),
+        (Quantity(1250.0, "K", 20.0, (1210.0, 1290.0)), True, "1210 to 1290"),  # an estimate
+        (Quantity(1350.0, "K", ci95=(1300.0, 1400.0), kind="bracket"), True, "1300 to 1400"),
+        (Quantity(1400.0, "K", ci95=(1301.0, 1500.0), kind="bracket"), False, "against"),
+        (Quantity(1100.0, "K", ci95=(1000.0, 1199.0), kind="bracket"), False, "against"),
+        (Quantity(1200.0, "K", ci95=(900.0, 1500.0), kind="bracket"), False, "Measure finer"),
+        (Quantity(1800.0, "K", kind="lower_bound"), False, "now only a lower bound"),
+        (Quantity(1250.0, "C", ci95=(1200.0, 1300.0), kind="bracket"), False, "another unit"),
+    ],
+)
+def test_a_bracket_is_kept_by_one_that_meets_it_and_is_no_wider_than_allowed(found, ok, says):
+    verdict = judge(bracket(), found)
+    assert verdict.ok is ok
+    assert says in verdict.text
+
+
 # ---- what a pin file may say
 
 
@@ -112,6 +137,14 @@ def test_a_bound_is_broken_only_by_an_interval_wholly_beyond(found, upper_ok, lo
 def test_a_wrong_pin_is_refused(changes, says):
     with pytest.raises(ValueError, match=says):
         pin(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"low": None}, {"high": 1240.0}, {"low": 1250.0}])
+def test_a_bracket_has_its_value_between_its_ends(changes):
+    with pytest.raises(ValueError, match="a bracket needs low and high"):
+        bracket(**changes)
+    with pytest.raises(ValueError, match="low and high belong to a bracket"):
+        pin(low=0.0, high=2.0)
 
 
 def test_a_damaged_pin_file_names_file_and_key(tmp_path):
@@ -171,6 +204,15 @@ def test_a_place_of_a_command_comes_from_the_id():
         ("neb.P4GPa-hop_1x1x4.pair_energy", {"pressure_GPa": 4.0, "case": "hop_1x1x4"}),
         ("diffusion.P4GPa-T500K.D_c", {"pressure_GPa": 4.0, "temperature_K": 500.0}),
         ("diffusion.P0GPa-T700K.D_c", {"pressure_GPa": 0.0, "temperature_K": 700.0}),
+        *((f"melting.P0GPa-{mode}.T_m_heating", {"pressure_GPa": 0.0, "mode": mode})
+          for mode in ("steps", "ramp")),
+        ("melting.P0GPa-coexistence.T_m_coexistence", {"mode": "coexistence"}),
+        ("arrhenius.P4GPa-T500K_T700K_T900K.Ea_P4GPa", {"of": "D_c"}),
+        ("pressure-scan.P0GPa_P4GPa-T500K.activation_volume_T500K", {"of": "D_c"}),
+        *((f"mechanism.P4GPa-T500K.{name}", {"pressure_GPa": 4.0, "temperature_K": 500.0})
+          for name in ("residence_time", "exchange_rate")),
+        *((f"chemical-pressure.mlip-Cu.{name}", {"engine": "mlip", "dopant": "Cu"})
+          for name in ("P_paper", "P_V_Pb1-1", "triangle_empty_Pb1-1", "dopant_edge")),
     ],
 )  # fmt: skip
 def test_every_benchmark_has_a_rule_for_every_state(name, state):
@@ -191,6 +233,35 @@ def test_a_diffusion_coefficient_is_pinned_as_it_was_found():
 
 
 @pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        (
+            "melting.P0GPa-steps.T_m_heating",
+            {"bracket": "bracket", "lower_bound": "bound"},
+        ),
+        (
+            "melting.P0GPa-coexistence.T_m_coexistence",
+            {"bracket": "bracket", "upper_bound": "bound"},
+        ),
+        (
+            "arrhenius.P4GPa-T500K_T700K.Ea_P4GPa",
+            {"estimate": "statistical", "bracket": "bracket", "lower_bound": "bound"},
+        ),
+        (
+            "mechanism.P4GPa-T500K.residence_time",
+            {"estimate": "bracket", "lower_bound": "bound"},
+        ),
+    ],
+)
+def test_what_was_found_says_which_rule_it_is(name, kinds):
+    found = {kind: OWN.terms(f"pb10po46o.{name}", kind) for kind in kinds}
+    assert {kind: terms.kind for kind, terms in found.items()} == kinds
+    for kind, terms in found.items():
+        assert kind in terms.wants
+        assert terms.side is None or kind == f"{terms.side}_bound"
+
+
+@pytest.mark.parametrize(
     ("name", "excused", "never"),
     [
         ("lattice.P0GPa.a", "distortion_energy", "converged"),
@@ -199,6 +270,9 @@ def test_a_diffusion_coefficient_is_pinned_as_it_was_found():
         ("phonons.P0GPa.f_min_2x2x2", "c_doubled_is_a_minimum", "residual_force"),
         ("diffusion.P4GPa-T500K.D_c", "diffusive_c", "framework_on_site"),
         ("neb.P4GPa-slide.barrier_forward", "", "converged"),
+        ("melting.P0GPa-steps.T_m_heating", "signals_agree", "far_order"),
+        ("melting.P0GPa-coexistence.T_m_coexistence", "", "inside_training_range"),
+        ("chemical-pressure.mlip-Cu.P_paper", "paper_edge", "converged"),
     ],
 )
 def test_what_a_pin_stands_in_spite_of(name, excused, never):

@@ -48,6 +48,14 @@ state = { engine = "dp" }
 despite = ["*_is_a_minimum"]
 
 [[rule]]
+id = "toy.melt.*"
+unit = "K"
+kind = "bracket"
+tier = "gpu"
+max_width = 200.0
+why = "crystal at its lower end, melt at its upper"
+
+[[rule]]
 id = "toy.hop.*"
 unit = "A"
 kind = "deterministic"
@@ -288,3 +296,24 @@ def test_history_must_be_there_and_whole(regression, pinned):
     path.unlink()
     with pytest.raises(InputError, match="missing"):
         last_entries(regression)
+
+
+def test_a_bracket_is_pinned_with_both_ends(regression):
+    """Its value may be missing: then it is the middle; too wide a one is not pinned."""
+    path = regression.parent / "runs" / "melt.json"
+    brackets = {
+        "T_m": Quantity(1250.0, "K", ci95=(1200.0, 1300.0), kind="bracket"),
+        "T_n": Quantity(None, "K", ci95=(1000.0, 1100.0), kind="bracket"),
+        "T_wide": Quantity(1250.0, "K", ci95=(1000.0, 1300.0), kind="bracket"),
+        "T_bound": Quantity(1250.0, "K", kind="lower_bound"),
+    }
+    Result("melt", "toy", {}, brackets).write(path)
+    for name, ends in (("T_m", (1200.0, 1250.0, 1300.0)), ("T_n", (1000.0, 1050.0, 1100.0))):
+        found = repin(f"toy.melt.here.{name}", path, REASON, regression)
+        assert (found.low, found.value, found.high) == ends
+        read = read_pins(regression)[found.id]
+        assert read == found
+        assert judge(read, evidence_of(read, regression)).ok
+    for name, says in (("T_wide", "allows a width of 200"), ("T_bound", "wants bracket or")):
+        with pytest.raises(InputError, match=says):
+            repin(f"toy.melt.here.{name}", path, REASON, regression)

@@ -31,6 +31,8 @@ def judge(pin: Pin, found: Quantity) -> Verdict:
     seen = f"{pin.id}: {found.value} {found.unit}, pinned {pin.value:g} {pin.unit}"
     if found.unit != pin.unit:
         return Verdict(False, f"{seen}: another unit")
+    if pin.kind == "bracket":
+        return _overlap(pin, found, seen)
     if found.value is None or not math.isfinite(found.value):
         return Verdict(False, f"{seen}: no number")
     if pin.kind == "bound":
@@ -76,6 +78,20 @@ def _beyond(pin: Pin, found: Quantity, seen: str) -> Verdict:
     return Verdict(ok, f"{text} ({pin.why})")
 
 
+def _overlap(pin: Pin, found: Quantity, seen: str) -> Verdict:
+    """A bracket of the new measurement meets that of the pin, and is not wider than allowed."""
+    if found.ci95 is None:
+        return Verdict(False, f"{seen}: now only a {found.kind.replace('_', ' ')}")
+    low, high = found.ci95
+    widest = pin.max_width or 0.0
+    if high - low > widest:
+        text = f"{low:g} to {high:g} is {high - low:g} wide, allowed {widest:g}. Measure finer"
+        return Verdict(False, f"{seen}: {text}")
+    ok = low <= (pin.high or 0.0) and high >= (pin.low or 0.0)
+    text = f"{low:g} to {high:g} against {pin.low:g} to {pin.high:g}"
+    return Verdict(ok, f"{seen}: {text} ({pin.why})")
+
+
 def evidence_of(pin: Pin, regression: Path) -> Quantity:
     """The quantity that backs a pin.
 
@@ -92,7 +108,9 @@ def evidence_of(pin: Pin, regression: Path) -> Quantity:
     result = Result.read(path)
     check_evidence(pin.id, pin.state, result, path, regression.parent)
     found = result.quantities[pin.quantity]
-    if (found.value, found.unit, _error(pin, found)) != (pin.value, pin.unit, pin.stderr):
+    says = (found.value if found.value is not None else pin.value, found.unit, _error(pin, found))
+    ends = found.ci95 if pin.kind == "bracket" else (None, None)
+    if (*says, ends) != (pin.value, pin.unit, pin.stderr, (pin.low, pin.high)):
         raise InputError(
             f"{pin.id}: pinned {pin.value!r} {pin.unit}, {path} says {found.value!r} {found.unit}."
             " A pin is changed with `make repin` only."

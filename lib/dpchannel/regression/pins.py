@@ -10,7 +10,7 @@ from dpchannel.errors import InputError
 from dpchannel.settings import Strict, load
 from dpchannel.units import parse_pressure, parse_temperature
 
-Kind = Literal["deterministic", "statistical", "bound"]
+Kind = Literal["deterministic", "statistical", "bound", "bracket"]
 Tier = Literal["fast", "slow", "gpu"]
 State = dict[str, str | float]
 # which keys belong to which kind of pin, beyond those that all have
@@ -18,6 +18,7 @@ _OF_KIND = {
     "deterministic": {"tol"},
     "statistical": {"k", "max_stderr"},
     "bound": {"side"},
+    "bracket": {"max_width"},
 }
 
 
@@ -26,7 +27,8 @@ class Terms(Strict):
 
     deterministic: |new - value| <= tol. statistical: |new - value| <= k times the two standard
     errors combined, and the new one at most `max_stderr`. bound: the new interval must not lie
-    wholly beyond `value` on `side`.
+    wholly beyond `value` on `side`. bracket: the new interval overlaps that from `low` to `high`,
+    and is at most `max_width` wide.
     """
 
     unit: str
@@ -37,6 +39,7 @@ class Terms(Strict):
     k: float | None = Field(default=None, gt=0)
     max_stderr: float | None = Field(default=None, gt=0)
     side: Literal["upper", "lower"] | None = None
+    max_width: float | None = Field(default=None, gt=0)
     command: str = ""  # prints the result anew: scripts of bin/ joined by |
     state: State = Field(default_factory=dict)  # what the evidence must be of
     despite: tuple[str, ...] = ()  # checks of the evidence that may have failed, as patterns
@@ -60,17 +63,24 @@ class Terms(Strict):
         return any(fnmatch.fnmatchcase(check, pattern) for pattern in self.despite)
 
     @property
-    def wants(self) -> str:
-        """The kind of quantity that sets such a pin."""
-        return f"{self.side}_bound" if self.kind == "bound" else "estimate"
+    def wants(self) -> tuple[str, ...]:
+        """The kinds of quantity that set such a pin."""
+        if self.kind == "bracket":  # an estimate with an interval is one
+            return ("bracket", "estimate")
+        return (f"{self.side}_bound",) if self.kind == "bound" else ("estimate",)
 
 
 class Pin(Terms):
-    """One number of one system; the last part of the id names the quantity."""
+    """One number of one system; the last part of the id names the quantity.
+
+    low, high : ends of a bracket, whose middle is the value
+    """
 
     id: str = Field(pattern=r"^\w+(\.[\w-]+){2,}$")
     value: float
     stderr: float | None = Field(default=None, gt=0)
+    low: float | None = None
+    high: float | None = None
     evidence: str  # file, relative to the folder of regression
     evidence_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
@@ -78,6 +88,15 @@ class Pin(Terms):
     def _statistical_has_an_error(self) -> "Pin":
         if (self.stderr is not None) != (self.kind == "statistical"):
             raise ValueError("stderr belongs to a statistical pin, and such a pin needs it")
+        return self
+
+    @model_validator(mode="after")
+    def _bracket_has_ends(self) -> "Pin":
+        ends = (self.low, self.high)
+        if self.kind != "bracket" and ends != (None, None):
+            raise ValueError("low and high belong to a bracket")
+        if self.kind == "bracket" and (None in ends or not self.low < self.value < self.high):  # type: ignore[operator]
+            raise ValueError("a bracket needs low and high, with the value between them")
         return self
 
     @property
@@ -169,7 +188,7 @@ class Rules(Strict):
                 " tier, tolerance and why."
             )
         alike = [rule for rule in fit if rule.id == fit[0].id]
-        return next((rule for rule in alike if rule.wants == wants), fit[0]).of(pin_id)
+        return next((rule for rule in alike if wants in rule.wants), fit[0]).of(pin_id)
 
 
 def read_pins(regression: Path) -> dict[str, Pin]:

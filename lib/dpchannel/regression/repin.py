@@ -10,11 +10,11 @@ from typing import Any
 
 from dpchannel.errors import InputError
 from dpchannel.regression.judge import check_evidence
-from dpchannel.regression.pins import Pin, read_pins, read_rules
-from dpchannel.results import Result, replacing, sha256
+from dpchannel.regression.pins import Pin, Terms, read_pins, read_rules
+from dpchannel.results import Quantity, Result, replacing, sha256
 
 HISTORY = "HISTORY.md"
-_FIRST = ("id", "value", "unit", "stderr")  # of the keys of a pin
+_FIRST = ("id", "value", "unit", "stderr", "low", "high")  # of the keys of a pin
 _TITLE = """# Changes of pins
 
 Written by `make repin`, newest last. A test compares the last line of every pin with the pin.
@@ -65,7 +65,10 @@ def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
     rule = rules.terms(pin_id, there.kind if there else "")
     check_evidence(pin_id, rule.state, result, source, regression.parent)
     found = result.quantities[name]
-    if found.value is None or not math.isfinite(found.value) or found.unit != rule.unit:
+    value = found.value
+    if rule.kind == "bracket" and found.ci95 is not None and value is None:
+        value = sum(found.ci95) / 2
+    if value is None or not math.isfinite(value) or found.unit != rule.unit:
         raise InputError(
             f"pin {pin_id}: {source} says {found.value} {found.unit}; its rule wants a number in"
             f" {rule.unit}."
@@ -75,8 +78,9 @@ def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
             f"pin {pin_id}: {source} failed its check {failed[0]}. Measure better, or say in its"
             " rule that the number stands `despite` it, and why."
         )
-    if found.kind != rule.wants:
-        raise InputError(f"pin {pin_id}: {source} has a {found.kind}, its rule wants {rule.wants}.")
+    if found.kind not in rule.wants:
+        wanted = " or ".join(rule.wants)
+        raise InputError(f"pin {pin_id}: {source} has a {found.kind}, its rule wants {wanted}.")
     terms: dict[str, Any] = rule.model_dump()
     if rule.kind == "statistical":
         if found.stderr is None or found.stderr > (rule.max_stderr or 0):
@@ -85,10 +89,23 @@ def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
                 f" {rule.max_stderr:g} {rule.unit}. Measure longer."
             )
         terms["stderr"] = found.stderr
+    if rule.kind == "bracket":
+        terms |= _ends(pin_id, found, rule, source)
     evidence = _evidence_name(pin_id, source, regression)
-    return Pin(
-        id=pin_id, value=found.value, evidence=evidence, evidence_sha256=sha256(source), **terms
-    )
+    return Pin(id=pin_id, value=value, evidence=evidence, evidence_sha256=sha256(source), **terms)
+
+
+def _ends(pin_id: str, found: Quantity, rule: Terms, source: Path) -> dict[str, float]:
+    """Ends of a bracket that is narrow enough to be pinned."""
+    if found.ci95 is None:
+        raise InputError(f"pin {pin_id}: {source} has no interval, its rule wants one.")
+    low, high = found.ci95
+    if high - low > (rule.max_width or 0.0):
+        raise InputError(
+            f"pin {pin_id}: {source} says {low:g} to {high:g} {found.unit}, its rule allows a width"
+            f" of {rule.max_width:g}. Measure finer."
+        )
+    return {"low": low, "high": high}
 
 
 def _evidence_name(pin_id: str, source: Path, regression: Path) -> str:
