@@ -118,8 +118,10 @@ def test_whether_the_papers_edge_was_found_is_a_check(outcome):
     assert not check.ok
     assert "not reproduced" in check.text and "4.452 A, Lai2023" in check.text
     paper = SETTINGS.paper
-    assert _reproduced({"one": 4.5, "other": paper.edge_A + 0.9 * paper.within_A}, paper).ok
-    assert not _reproduced({"one": paper.edge_A - 1.1 * paper.within_A}, paper).ok
+    assert outcome.quantities["dopant_edge"].value == pytest.approx(4.452, abs=1e-3)
+    site, check = _reproduced({"one": 4.5, "other": paper.edge_A + 0.9 * paper.within_A}, paper)
+    assert site == "other" and check.ok
+    assert not _reproduced({"one": paper.edge_A - 1.1 * paper.within_A}, paper)[1].ok
 
 
 def test_the_table_names_every_site(outcome):

@@ -35,7 +35,7 @@ def rows_of(name, own, folder):
 
 @pytest.mark.parametrize(
     ("value", "verdict", "off"),
-    [(0.84, "agrees", "+5.00 %"), (0.6, "differs", "-25.00 %"), (None, "no number", "")],
+    [(0.84, "agrees", "+2.44 %"), (0.6, "differs", "-25.00 %"), (None, "no number", "")],
 )
 def test_verdict_on_a_barrier(published, value, verdict, off):
     own = collect([barrier(value, published)], "pb10po46o")

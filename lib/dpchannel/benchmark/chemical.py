@@ -238,7 +238,10 @@ def _beside_paper(
     found = {s: outcome.quantities.get(f"{paper.measure}_{s}") for s in outcome.state["sites"]}
     edges = {site: q.value for site, q in found.items() if q is not None and q.value is not None}
     if edges and settings.dopant == paper.dopant:
-        outcome.checks.append(_reproduced(edges, paper))
+        site, check = _reproduced(edges, paper)
+        outcome.checks.append(check)
+        how = f"{paper.measure} with {paper.dopant}, {site}: the nearest to the paper's"
+        outcome.quantities["dopant_edge"] = Quantity(edges[site], "A", n=1, method=how)
     reached = [f"{site} {edge:.3f} A" for site, edge in edges.items()]
     outcome.summary = (
         f"the paper: {paper.edge_A:g} A is {paper.pressure_GPa:g} GPa; {'; '.join(words)}."
@@ -246,7 +249,7 @@ def _beside_paper(
     )
 
 
-def _reproduced(edges: dict[str, float], paper: PaperEdge) -> Check:
+def _reproduced(edges: dict[str, float], paper: PaperEdge) -> tuple[str, Check]:
     """Has the dopant on any site, or of any publication, the edge that the paper gives it?"""
     site, edge = min(edges.items(), key=lambda item: abs(item[1] - paper.edge_A))
     ok = abs(edge - paper.edge_A) <= paper.within_A
@@ -254,4 +257,4 @@ def _reproduced(edges: dict[str, float], paper: PaperEdge) -> Check:
         f"{paper.measure} with {paper.dopant}: nearest to the paper's {paper.edge_A:g} A is"
         f" {edge:.3f} A, {site} (within {paper.within_A:g} A counts as found)"
     )
-    return Check("paper_edge", ok, text if ok else f"not reproduced: {text}")
+    return site, Check("paper_edge", ok, text if ok else f"not reproduced: {text}")
