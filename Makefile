@@ -60,7 +60,7 @@ JOB_WORDS = $(foreach name,$(filter-out $(if $(filter melting,$@),,P T) RUNNER S
 SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) --runs $(RUNS) $(strip $(JOB_WORDS)) $(if $(FORCE),--force) $(if $(YES),--yes)
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
-STATE_GOALS := diffusion arrhenius pressure-scan mechanism cross-check
+STATE_GOALS := diffusion arrhenius pressure-scan mechanism cross-check column-length
 # A scan without T or P takes several.
 $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(filter file,$(origin T)),$(eval override T := 500K 700K 900K)))
 $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(filter file,$(origin P)),$(eval override P := 0GPa 2.45GPa 4GPa)))
@@ -159,6 +159,26 @@ $(PRESSURES)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
 
 $(ARRHENIUS)/figure.png $(PRESSURES)/figure.png: %/figure.png: %/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_scan.py $< --out $@ --out $(@D)/figure.pdf
+
+# Columns of several lengths: the same states in several profiles, each made by its own make.
+LENGTHS ?= standard standard-long
+COLUMNS := $(addprefix $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/,$(STATES))
+column-length: $(foreach dir,$(COLUMNS),$(addprefix $(dir)/,result.json figure.png)) | $(VENV) ## D and exponent against the length of a column: P="4GPa" T="900K" LENGTHS="standard standard-long"
+	@$(foreach dir,$(COLUMNS),$(PY) bin/show.py $(dir)/result.json;)
+
+of_lengths = $(foreach profile,$(LENGTHS),$(RUNS)/$(SYSTEM)/$(profile)/diffusion/$(1)/result.json)
+define OF_LENGTH
+$(RUNS)/$(SYSTEM)/$(1)/diffusion/%/result.json: always
+	@$$(MAKE) --no-print-directory -s PROFILE=$(1) $$@ >&2
+endef
+$(if $(filter column-length,$(MAKECMDGOALS)),$(foreach profile,$(LENGTHS),$(eval $(call OF_LENGTH,$(profile)))))
+$(foreach state,$(STATES),$(call of_lengths,$(state))): # named, so that make does not delete them
+
+$(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/result.json: $(call of_lengths,%) | $(VENV)
+	@$(STEP) $@ bin/column_length.py $^ --out $@
+
+$(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/figure.png: $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/result.json | $(VENV)
+	@$(STEP) $@ bin/plot_columns.py $(call of_lengths,$*) --out $@ --out $(@D)/figure.pdf
 
 # How ions move, from the same trajectories; MSD of all states side by side.
 MECHANISM := $(RUNS)/$(SYSTEM)/$(PROFILE)/mechanism/$(SCANNED)
@@ -541,4 +561,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan mechanism cross-check melting labels label converge train finetune loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan column-length mechanism cross-check melting labels label converge train finetune loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.report import scan
-from dpchannel.results import Quantity, Result
+from dpchannel.results import Quantity, Result, sha256, write_arrays
 from dpchannel.units import boltzmann_in_ev_per_k, gpa_in_ev_per_a3
 
 KT = boltzmann_in_ev_per_k()
@@ -131,3 +131,56 @@ def test_another_task_is_refused(tmp_path, run_bin):
     Result("lattice", "toy", {}, {"a": Quantity(1.0, "A")}).write(path)
     done = run_bin("pressure_scan.py", path, "--out", tmp_path / "result.json")
     assert done.returncode == 2 and "other.json: lattice without D_c" in done.stderr
+
+
+def of_length(folder, n, D, **changes):
+    """A diffusion result in columns of n ions, with a D of its own."""
+    state = {"profile": f"n{n}", "ions_per_column": [n]} | changes
+    path = state_result(folder / f"n{n}", 4, 900, **state)
+    result = Result.read(path)
+    result.quantities["D_c"] = Quantity(D, "cm2/s", 0.1 * D, (0.82 * D, 1.22 * D), 64, 16, "exact")
+    msd = {
+        "lag_ps": np.arange(4.0),
+        "msd_c": np.arange(4.0),
+        "msd_c_stderr": np.full(4, 0.1),
+        "exponent_lag_ps_c": np.arange(1.0, 3.0),
+        "exponent_c": np.ones(2),
+    }
+    write_arrays(path.with_name("msd.npz"), msd)
+    result.files = {"msd.npz": sha256(path.with_name("msd.npz"))}
+    result.write(path)
+    return path
+
+
+@pytest.mark.parametrize("power", [0.0, -1.0])
+def test_a_single_file_moves_slower_the_longer_it_is(tmp_path, power, run_bin):
+    """D ~ n^-1 where ions move on only with their column; n^0 where they hop by themselves."""
+    paths = [of_length(tmp_path, n, 1e-5 * n**power) for n in (8, 4)]
+    out = tmp_path / "result.json"
+    done = run_bin("column_length.py", *paths, "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = Result.read(out)
+    assert_allclose(found.quantities["power"].value, power, atol=1e-5)
+    low, high = found.quantities["power"].ci95
+    # two values 10 % uncertain, a factor 2 apart in n: 0.1 sqrt(2) / ln 2 = 0.2
+    assert_allclose((high - low) / (2 * 1.96), 0.2, rtol=0.05)
+    assert list(found.quantities) == ["D_c_n4", "D_c_n8", "power"]
+    figure = tmp_path / "figure.png"
+    drawn = run_bin("plot_columns.py", *paths, "--out", figure)
+    assert drawn.returncode == 0, drawn.stderr
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"temperature_K": 700.0}, "temperature_K ['700.0', '900']: give results of one state"),
+        ({"ions_per_column": [4]}, "columns of [4, 4] ions: give one result for each"),
+        ({"ions_per_column": [4, 8]}, "columns of [4, 8] ions. Compare columns of one length"),
+    ],
+)
+def test_columns_of_different_states_are_not_compared(tmp_path, changes, said, run_bin):
+    paths = [of_length(tmp_path, 4, 1e-5), of_length(tmp_path, 8, 1e-5, **changes)]
+    done = run_bin("column_length.py", *paths, "--out", tmp_path / "result.json")
+    assert done.returncode == 2 and said in done.stderr
+    assert not (tmp_path / "result.json").exists()

@@ -53,6 +53,25 @@ def test_scan_and_mechanism_of_a_toy_then_nothing(project):
     assert project.files() == before
 
 
+def test_columns_of_two_lengths_then_nothing(project):
+    """Each length is run as `make diffusion` runs it, once."""
+    short = (project / "inputs/profiles/toy.toml").read_text()
+    shorter = short.replace("repeat = [1, 1, 2]", "repeat = [1, 1, 1]")
+    (project / "inputs/profiles/toy-short.toml").write_text(shorter)
+    words = ("LENGTHS=toy toy-short", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K")
+    done = project.make("column-length", *words)
+    assert done.code == 0, done.err
+    folder = project / "runs/pb10po46o/column-length/toy_toy-short/P0GPa/T100K"
+    found = Result.read(folder / "result.json")
+    assert found.state["ions_per_column"] == [1, 2]
+    assert "too few hops to say" in found.summary
+    assert (folder / "figure.png").stat().st_size > 1000
+    before = project.files()
+    again = project.make("column-length", *words)
+    assert again.code == 0, again.err
+    assert project.files() == before
+
+
 def test_the_shipped_potential(project):
     done = project.make("diffusion", "PROFILE=toy", "P=40000bar")
     assert done.code == 0, done.err

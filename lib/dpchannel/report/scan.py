@@ -89,7 +89,7 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     arrays, checks, said = _points(results, of), [_same_origin(results)], []
     for group, members in _groups(results, scan).items():
         label = _label(scan.across, group)
-        line = ActivationLine([_observation(r, scan, of) for r in members])
+        line = ActivationLine([observation(r, scan.x(r.state), of) for r in members])
         found = _quantities(line, scan, group)
         quantities |= {f"{name}_{label}": q for name, q in found.items()}
         quantities |= {_state_name(of, r.state): r.quantities[of] for r in members}
@@ -112,7 +112,8 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     return result
 
 
-def _require(results: Sequence[Result], paths: Sequence[Path], scan: Scan, of: str) -> None:
+def require_logarithms(results: Sequence[Result], paths: Sequence[Path], of: str) -> None:
+    """Every result is one of diffusion, and its D is a positive number, or InputError."""
     for result, path in zip(results, paths, strict=True):
         q = result.quantities.get(of)
         if result.task != "diffusion" or q is None or q.value is None:
@@ -121,6 +122,10 @@ def _require(results: Sequence[Result], paths: Sequence[Path], scan: Scan, of: s
             )
         if q.value <= 0:
             raise InputError(f"{path}: {of} = {q.value:g} has no logarithm. Leave it out.")
+
+
+def _require(results: Sequence[Result], paths: Sequence[Path], scan: Scan, of: str) -> None:
+    require_logarithms(results, paths, of)
     if len(systems := sorted({r.system for r in results})) != 1:
         raise InputError(f"results of {', '.join(systems)}: a line is drawn through one system.")
     if len({r.state[scan.along] for r in results}) < 2:
@@ -147,8 +152,9 @@ def _state_name(of: str, state: dict[str, Any]) -> str:
     return "_".join([of, *(_label(key, state[key]) for key in ("pressure_GPa", "temperature_K"))])
 
 
-def _observation(result: Result, scan: Scan, of: str) -> Observation:
-    q, x = result.quantities[of], scan.x(result.state)
+def observation(result: Result, x: float, of: str) -> Observation:
+    """The D of a diffusion result as a value, or as a bound, at `x`."""
+    q = result.quantities[of]
     assert q.value is not None
     if q.kind == "upper_bound":
         return Observation(x, log(q.value), n_hops=int(result.quantities["n_hops"].value or 0))
@@ -174,12 +180,12 @@ def _quantities(line: ActivationLine, scan: Scan, group: float) -> dict[str, Qua
     slope = line.slope().times(factor(group))
     end = line.at(0.0)
     return {
-        name: _quantity(slope, unit, method, n),
-        scan.end: _quantity(_exponential(end), "cm2/s", method, n),
+        name: quantity(slope, unit, method, n),
+        scan.end: quantity(_exponential(end), "cm2/s", method, n),
     }
 
 
-def _quantity(found: Range, unit: str, method: str, n: int) -> Quantity:
+def quantity(found: Range, unit: str, method: str, n: int) -> Quantity:
     """An estimate with its interval, a bound, a bracket, or no number at all."""
     ends = (found.low, found.high) if isfinite(found.low) and isfinite(found.high) else None
     if found.value is not None:

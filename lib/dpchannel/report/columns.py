@@ -1,0 +1,96 @@
+"""D and the local exponent against the number of ions in a column, at one state.
+
+Ions that cannot pass each other move on only with their whole column: on a ring of n ions the
+tracer's D tends to that of the column's charge over n, after a stretch of lags in which the MSD
+grows as the square root of time. A D that depends on n is one of the cell, not of the crystal.
+
+Source: Hahn & Kärger, J. Phys. Chem. B 102, 5766 (1998), for single files of finite length.
+"""
+
+import time
+from collections.abc import Sequence
+from math import log
+from pathlib import Path
+
+from dpchannel.errors import InputError
+from dpchannel.physics.activation import ActivationLine
+from dpchannel.report.scan import observation, quantity, require_logarithms
+from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
+
+OF = "D_c"
+_SAME = ("pressure_GPa", "temperature_K", "occupancy")
+
+
+def run(paths: Sequence[Path], out: Path) -> Result:
+    """Compare diffusion results of one state in columns of several lengths.
+
+    Parameters
+    ----------
+    paths : result.json of bin/diffusion.py
+    out : Path                  result file to write
+
+    Raises
+    ------
+    InputError          fewer than two lengths, different states or systems, or no D
+    """
+    started = time.time()
+    results = [Result.read(path) for path in paths]
+    require_logarithms(results, paths, OF)
+    lengths = [_length(result, path) for result, path in zip(results, paths, strict=True)]
+    _require_one_state(results, lengths)
+    line = ActivationLine(
+        [observation(result, log(n), OF) for result, n in zip(results, lengths, strict=True)]
+    )
+    method = "censored maximum likelihood of D_c = A n^p in ln D; profile likelihood"
+    power = quantity(line.slope(), "", method, len(line.values))
+    pairs = sorted(zip(lengths, results, strict=True), key=lambda pair: pair[0])
+    state = {key: results[0].state.get(key) for key in ("compound", *_SAME)}
+    result = Result(
+        task="column-length",
+        system=results[0].system,
+        state=state | {"ions_per_column": sorted(lengths)},
+        quantities={f"{OF}_n{n}": r.quantities[OF] for n, r in pairs} | {"power": power},
+        checks=[_one_potential(results)],
+        summary=_sentence(pairs, power),
+    )
+    result.files = {relative(path): sha256(path) for path in paths}
+    result.provenance = provenance(settings={}, started=started)
+    result.write(out)
+    return result
+
+
+def _length(result: Result, path: Path) -> int:
+    lengths = result.state.get("ions_per_column") or []
+    if len(lengths) != 1:
+        raise InputError(f"{path}: columns of {lengths} ions. Compare columns of one length each.")
+    return int(lengths[0])
+
+
+def _require_one_state(results: Sequence[Result], lengths: Sequence[int]) -> None:
+    if len(set(lengths)) < len(lengths) or len(lengths) < 2:
+        raise InputError(f"columns of {lengths} ions: give one result for each of several lengths.")
+    for what in ("system", *_SAME):
+        found = {getattr(r, what, None) or r.state.get(what) for r in results}
+        if len(found) > 1:
+            raise InputError(f"{what} {sorted(map(str, found))}: give results of one state.")
+
+
+def _one_potential(results: Sequence[Result]) -> Check:
+    kinds = {(r.provenance.get("potential") or {}).get("sha256") for r in results}
+    text = "one potential" if len(kinds) == 1 else f"{len(kinds)} different potentials"
+    return Check("same_origin", len(kinds) == 1, text)
+
+
+def _sentence(pairs: Sequence[tuple[int, Result]], power: Quantity) -> str:
+    said = []
+    for n, result in pairs:
+        q = result.quantities[OF]
+        sign = "<" if q.kind == "upper_bound" else "="
+        said.append(f"{OF} {sign} {q.value:.1e} {q.unit} in columns of {n} ions")
+    if power.value is None or power.kind != "estimate":
+        return f"{'; '.join(said)}: too few hops to say how {OF} depends on the length."
+    low, high = power.ci95 or (power.value, power.value)
+    return (
+        f"{'; '.join(said)}: as n to the power {power.value:.2f} (95 %: {low:.2f} to {high:.2f}); "
+        "ions that move on only with their column give -1."
+    )
