@@ -166,6 +166,63 @@ def check_folders(project):
 
 
 @pytest.fixture
+def litharge(project, without_training):
+    """A crystal of four atoms that CP2K labels in seconds; the second run of it kills all."""
+    without_training(project)
+    data = ROOT / "tests/data/litharge"
+    shutil.copy(data / "litharge.toml", project / "inputs/litharge.toml")
+    shutil.copy(data / "litharge.extxyz", project / "inputs/structures/litharge.extxyz")
+    (project / "first").mkdir()
+    shutil.copy(data / "labelled.extxyz", project / "first/labelled.extxyz")
+    program = project / "fused-cp2k"
+    program.write_text(
+        f"#!/bin/sh\necho run >>{project.path}/cp2k.log\n"
+        f"if [ -e {project.path}/fuse ] && [ $(wc -l <{project.path}/cp2k.log) = 2 ]; then\n"
+        "    kill -9 -$(cut -d' ' -f5 /proc/$PPID/stat)\n    exit 1\nfi\nexec cp2k \"$@\"\n"
+    )
+    program.chmod(0o755)
+    settings = (data / "cp2k.toml").read_text().replace('["cp2k"]', f'["{program}"]')
+    (project / "inputs/cp2k.toml").write_text(settings)
+    learn = project / "inputs/learn.toml"
+    text = learn.read_text().replace("held_out_share = 0.1", "held_out_share = 0.5")
+    text = text.replace("low_eV_per_A = 1e-6", "low_eV_per_A = 1e-12")
+    learn.write_text(text.replace("per_iteration = 3", "per_iteration = 2"))
+    training = project / "inputs/training.toml"
+    training.write_text(
+        re.sub(r"^sel_margin = \S+", "sel_margin = 5.0", training.read_text(), flags=re.M)
+    )
+    return project
+
+
+@pytest.mark.skipif(shutil.which("cp2k") is None, reason="CP2K is not installed: `make setup-dft`")
+def test_with_labels_of_cp2k_killed_in_one_of_them(litharge):
+    """Begins with the folder of `make label`; the label that was killed is the only one again."""
+    words = ("loop", "SYSTEM=litharge", "PROFILE=toy", "ENGINE=cp2k", "DATA=first", "ITERS=2")
+    root = "runs/litharge/loop"
+    (litharge / "fuse").touch()
+    litharge.kill(*words, target=f"{root}/result.json")
+    assert "iter.000000 02.label: 1 of 2 labels" in litharge.make("status").out
+    (litharge / "fuse").unlink()
+    done = litharge.make(*words)
+    assert done.code == 0, done.err
+    print(f"{done.cpu_s:.0f} s of processor time after the kill")
+    labels = [
+        atoms
+        for n in range(2)
+        for atoms in read(litharge / root / f"iter.{n:06d}/02.label/labelled.extxyz", ":")
+    ]
+    assert len((litharge / "cp2k.log").read_text().split()) == len(labels) + 1
+    assert all(a.info["engine"] == "cp2k PBE" and a.info["scf_steps"] > 2 for a in labels)
+    # the mean force is taken off every label; what is left is rounding of eight decimals
+    assert all(np.abs(a.get_forces().sum(axis=0)).max() < 1e-6 for a in labels)
+    grown = rows(litharge / root / "iter.000001/02.label/dataset")
+    assert len(grown) == 6 + len(labels)
+    held = {row["trajectory"] for row in grown if row["split"] == "test"}
+    assert held >= {"rattled-4", "rattled-5"}
+    assert Result.read(litharge / root / "iter.000001/result.json").quantities["force_mae"].n == 3
+
+
+@pytest.fixture
 def cluster(project, tmp_path, monkeypatch):
     """A login node: `sbatch` keeps what it is told, `squeue` says what stands in a file."""
     shutil.copytree(ROOT / "slurm", project / "slurm")
