@@ -70,6 +70,7 @@ ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   ifeq ($(STATES),)
     $(error P and T as above)
   endif
+  $(if $(shell printf %s $(call quoted,$(SEED)) | tr -d '0-9 '),$(error SEED="$(SEED)": whole numbers, such as SEED="1 2 3"))
   parts = $(sort $(foreach state,$(STATES),$(word $(1),$(subst /, ,$(state)))))
   $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,2)),,$(error T="$(T)": an Arrhenius plot needs two temperatures or more, such as T="500K 700K 900K")))
   $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,1)),,$(error P="$(P)": a scan needs two pressures or more, such as P="0GPa 4GPa")))
@@ -80,10 +81,16 @@ endif
 
 SLICES    := $(RUNS)/$(SYSTEM)/$(PROFILE)/slices
 DIFFUSION := $(RUNS)/$(SYSTEM)/$(PROFILE)/diffusion
-STATE_DIRS := $(addprefix $(DIFFUSION)/,$(STATES))
+# SEED="1 2 3" runs each state so often, in folders of their own, and pools them.
+SEED      ?=
+SEEDS     := $(sort $(SEED))
+STATE_DIRS := $(foreach state,$(addprefix $(DIFFUSION)/,$(STATES)),$(if $(SEEDS),$(addprefix $(state)-seed,$(SEEDS)),$(state)))
+POOL      := $(if $(word 2,$(SEEDS)),-seeds$(subst $(subst ,, ),_,$(SEEDS)))
+POOLED    := $(if $(POOL),$(foreach state,$(STATES),$(DIFFUSION)/$(state)$(POOL)/result.json))
 STATE_RESULTS := $(addsuffix /result.json,$(STATE_DIRS))
 pressure    = $(patsubst P%,%,$(firstword $(subst /, ,$*)))
-temperature = $(patsubst T%,%,$(lastword $(subst /, ,$*)))
+temperature = $(patsubst T%,%,$(firstword $(subst -seed, ,$(lastword $(subst /, ,$*)))))
+seed        = $(word 2,$(subst -seed, ,$(lastword $(subst /, ,$*))))
 
 # Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
@@ -120,14 +127,24 @@ $(STRUCTURE)/result.json: $(STRUCTURE)/crystal.extxyz | $(VENV)
 $(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
 	@$(STEP) $@ bin/plot_structure.py $< --out $@ --out $(@D)/views.pdf
 
-JOBS_diffusion = $(foreach dir,$(STATE_DIRS),lammps_gpu:$(dir)/traj.h5,task:$(dir)/.shown)
-diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown))) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" PROFILE=quick|standard|paper|toy
+JOBS_diffusion = $(foreach dir,$(STATE_DIRS),lammps_gpu:$(dir)/traj.h5,task:$(dir)/.shown) $(if $(POOL),+task$(subst $(subst ,, ),,$(foreach file,$(POOLED),:$(dir $(file)).shown)))
+diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) $(foreach file,$(POOLED),$(file) $(dir $(file)).shown)) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" SEED="1 2 3" PROFILE=quick|standard|paper|toy
 	@$(submit)
 	@$(if $(call there,$(STATE_RESULTS)),$(SLICE) --potential=$(MODEL) --report $(call there,$(STATE_RESULTS)))
+	@$(foreach file,$(call there,$(POOLED)),echo 'pooled: $(file)';)
 
 # MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
 $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
-	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/md.json $@ bin/md.py --system inputs/$(SYSTEM).toml --profile inputs/profiles/$(PROFILE).toml --pressure $(pressure) --temperature $(temperature) --potential $(MODEL) --out $@ $(if $(FORCE),--force)
+	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/md.json $@ bin/md.py --system inputs/$(SYSTEM).toml --profile inputs/profiles/$(PROFILE).toml --pressure $(pressure) --temperature $(temperature) --potential $(MODEL) --out $@ $(addprefix --seed ,$(seed)) $(if $(FORCE),--force)
+
+# before the rules of a single run: the shorter stem wins
+ifneq ($(POOL),)
+$(DIFFUSION)/%$(POOL)/.shown: $(DIFFUSION)/%$(POOL)/result.json | $(VENV)
+	@$(PY) bin/show.py $< && touch $@
+
+$(DIFFUSION)/%$(POOL)/result.json: $(foreach n,$(SEEDS),$(DIFFUSION)/%-seed$(n)/traj.h5) $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/pool.py $(filter %.h5,$^) --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@
+endif
 
 $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $(@D)/result.json bin/diffusion.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/result.json
@@ -143,7 +160,7 @@ $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 
 # Scans: one line through the results of several states, whose runs are those of `make diffusion`.
 joined  = $(subst $(subst ,, ),_,$(strip $(1)))
-SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))
+SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))$(if $(SEEDS),-seed$(call joined,$(SEEDS)))
 ARRHENIUS := $(RUNS)/$(SYSTEM)/$(PROFILE)/arrhenius/$(SCANNED)
 PRESSURES := $(RUNS)/$(SYSTEM)/$(PROFILE)/pressure-scan/$(SCANNED)
 arrhenius: $(ARRHENIUS)/result.json $(ARRHENIUS)/figure.png | $(VENV) ## Ea and D0, D as bounds where few hops were seen: P="0GPa 4GPa" T="500K 700K 900K"

@@ -24,6 +24,7 @@ def main(
     system: cli.System = Path("pb10po46o"),
     profile: cli.Profile = Path("quick"),
     md_settings: cli.Integrator = INPUTS / "md.toml",
+    seed: Annotated[int | None, typer.Option(min=1, help="In place of md.toml's.")] = None,
     cores: cli.Cores = None,
     force: cli.Force = False,
 ) -> None:
@@ -35,9 +36,8 @@ def main(
 
     crystal = load(SystemSettings, system)
     size = load(ProfileSettings, profile)
-    own_size = crystal.repeat.get(profile.stem, size.repeat)
-    size = size.model_copy(update={"repeat": own_size})
-    md = load(MDSettings, md_settings)
+    size = size.model_copy(update={"repeat": crystal.repeat.get(profile.stem, size.repeat)})
+    md = load(MDSettings, md_settings).with_seed(seed)
     point = StatePoint.parse(pressure, temperature)
     elements = crystal.system.elements
     potential = potential / FAST if potential.is_dir() else potential

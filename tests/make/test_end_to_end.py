@@ -31,6 +31,23 @@ def test_two_states_at_once_then_nothing(project):
     assert project.make("status").out.count("finished") == 2
 
 
+def test_two_seeds_are_two_runs_and_one_result_then_nothing(project):
+    words = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K", "SEED=2 1")
+    done = project.make("-j2", "diffusion", *words)
+    assert done.code == 0, done.err
+    folder = project / "runs/pb10po46o/toy/diffusion/P0GPa"
+    each = [Result.read(folder / f"T100K-seed{k}/result.json") for k in (1, 2)]
+    assert [result.provenance["seed"] for result in each] == [1, 2]
+    # other velocities: no two mean temperatures agree to the last digit
+    assert each[0].quantities["temperature"].value != each[1].quantities["temperature"].value
+    pooled = Result.read(folder / "T100K-seeds1_2/result.json")
+    assert pooled.state["seeds"] == [1, 2]
+    assert "pooled: " in done.out and "2 seeds together" in done.err
+    before = project.files()
+    again = project.make("diffusion", *words)
+    assert (again.code, again.err) == (0, "") and project.files() == before
+
+
 def test_scan_and_mechanism_of_a_toy_then_nothing(project):
     words = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K 120K")
     done = project.make("arrhenius", "mechanism", *words)

@@ -58,6 +58,7 @@ def test_lists_of_states_each_in_one_spelling(project):
         (["RUNS=a b"], 'RUNS="a b": no space can stand in it'),
         (["POTENTIAL=my models/model.pb"], "no space can stand in it"),
         (["FORCE=maybe"], "FORCE=maybe: write FORCE=1, or leave it out"),
+        (["SEED=one"], 'SEED="one": whole numbers, such as SEED="1 2 3"'),
         (["RUNS=/proc/none"], "/proc/none: cannot be written (No such file or directory)"),
     ],
 )
@@ -271,6 +272,23 @@ def test_one_state_makes_no_scan_and_runs_nothing(project, goal, word, says):
     done = project.make(goal, *TOY, word)
     assert done.code != 0 and says in done.err and done.out == ""
     assert not (project / "runs").exists()
+
+
+def test_seeds_have_folders_of_their_own_and_a_result_together(project):
+    done = project.make("-n", "diffusion", *TOY, "T=500K 700K", "SEED=3 1")
+    assert scripts(done.out).count("md") == 4 and scripts(done.out).count("pool") == 2
+    line = next(
+        text for text in done.out.splitlines() if "P4GPa/T700K-seed3/traj.h5 bin/md" in text
+    )
+    assert "--temperature 700K" in line and "--seed 3" in line
+    pooled = [text for text in done.out.splitlines() if "bin/pool.py" in text]
+    assert all("seed1/traj.h5" in text and "seed3/traj.h5" in text for text in pooled)
+    one = project.make("-n", "diffusion", *TOY, "SEED=3")
+    assert "bin/pool.py" not in one.out and "T500K-seed3/result.json" in one.out
+    scan = project.make("-n", "arrhenius", *TOY, "T=500K 700K", "SEED=1 3")
+    assert "arrhenius/P4GPa/T500K_T700K-seed1_3/result.json" in scan.out
+    (line,) = [text for text in scan.out.splitlines() if "bin/arrhenius.py" in text]
+    assert line.count("/result.json ") == 5  # four runs, and its own
 
 
 def test_mechanism_and_diffusion_share_one_trajectory(project):

@@ -27,6 +27,10 @@ class MDSettings(Strict):
     seed: int = Field(gt=0)
     occupancy: Literal["ordered", "random", "displaced"]
 
+    def with_seed(self, seed: int | None) -> "MDSettings":
+        """Another run of the same ensemble; None keeps the seed."""
+        return self if seed is None else self.model_copy(update={"seed": seed})
+
 
 class DiffusionSettings(Strict):
     """inputs/diffusion.toml: from a trajectory to D."""

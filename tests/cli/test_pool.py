@@ -1,0 +1,120 @@
+"""Several seeds of one state as one result: more ions, a value where each has a bound."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import synthetic
+from dpchannel.errors import InputError
+from dpchannel.md.h5md import write_h5md
+from dpchannel.report import diffusion_task
+from dpchannel.report.pooled import run
+from dpchannel.results import Result
+from dpchannel.settings import DiffusionSettings, load
+
+SYSTEM = synthetic.INPUTS / "pb10po46o.toml"
+HOW = synthetic.INPUTS / "diffusion.toml"
+SIZE = {"repeat": (3, 2, 2), "produce_ps": 40.0, "shake_A": 0.05}
+
+
+def walk(folder, seed, rate=0.1, **changes):
+    """One run below `folder`, its file."""
+    path = folder / f"seed{seed}.h5"
+    found = synthetic.trajectory(seed=seed, hop_rate_per_ps=rate, **(SIZE | changes))
+    write_h5md(path, found)
+    return path
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory, run_bin):
+    """The folder of three runs of one walk, and their result by the script."""
+    folder = tmp_path_factory.mktemp("pooled")
+    done = run_bin(
+        "pool.py", *(walk(folder, k) for k in (1, 2, 3)), "--out", folder / "result.json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("3 seeds together: ")
+    return folder
+
+
+def test_hops_and_ion_time_are_the_sums_and_make_a_value_of_bounds(alike):
+    pooled = Result.read(alike / "result.json")
+    how = load(DiffusionSettings, HOW)
+    each = [synthetic.trajectory(seed=seed, hop_rate_per_ps=0.1, **SIZE) for seed in (1, 2, 3)]
+    alone = [diffusion_task.analyse(t, synthetic.SYSTEM, how, where="x")[0] for t in each]
+    for name in ("ion_ns", "n_channels"):
+        expected = sum(result.quantities[name].value for result in alone)
+        assert_allclose(pooled.quantities[name].value, expected, rtol=1e-9)
+    # each run finds its sites from where its own ions sit, a hop at a limit may count here or there
+    hops = sum(result.quantities["n_hops"].value for result in alone)
+    assert abs(pooled.quantities["n_hops"].value - hops) <= 2
+    D = pooled.quantities["D_c"]
+    # D = rate d^2 / 2; 72 ions x 40 ps x 0.1 per ps are 288 hops: 10 % with the ends of the fit
+    expected = 0.1 * pooled.quantities["site_spacing"].value ** 2 / 2 * 1e-4
+    assert D.kind == "estimate" and abs(D.value - expected) < 3 * D.stderr < expected
+    # a run for itself has too few channels for a value
+    assert {result.quantities["D_c"].kind for result in alone} == {"upper_bound"}
+    assert pooled.state["seeds"] == [1, 2, 3] and pooled.state["n_ions"] == 3 * 24
+    assert pooled.summary.startswith("3 seeds together: 72 ions x 40 ps")
+    (check,) = [check for check in pooled.checks if check.name == "seeds_agree"]
+    assert check.ok, check.text
+
+
+def test_the_result_is_one_of_diffusion_with_its_arrays(alike):
+    result = Result.read(alike / "result.json")
+    assert result.task == "diffusion"
+    names = {name.rsplit("/", 1)[-1] for name in result.files}
+    assert names == {"msd.npz", "seed1.h5", "seed2.h5", "seed3.h5"}
+    with np.load(alike / "msd.npz") as arrays:
+        assert arrays["hop_ion"].max() > 48  # ions of the third run hop, too
+
+
+def test_runs_of_different_rates_are_not_one(tmp_path):
+    """Ten times as many hops in one run: nothing that chance would do."""
+    paths = [walk(tmp_path, seed, rate) for seed, rate in ((1, 0.02), (2, 0.2))]
+    pooled = run(paths, SYSTEM, HOW, tmp_path / "result.json")
+    (check,) = [check for check in pooled.checks if check.name == "seeds_agree"]
+    assert not check.ok and " hops; chance of so uneven numbers" in check.text
+
+
+def test_a_failed_check_of_one_run_is_kept_with_its_seed(tmp_path):
+    paths = []
+    for seed, ok in ((1, True), (2, False)):
+        found = synthetic.trajectory(seed=seed, produce_ps=10.0)
+        checks = [{"name": "inside_training_range", "ok": ok, "text": "x"}]
+        path = tmp_path / f"{seed}.h5"
+        write_h5md(path, replace(found, meta=found.meta | {"checks": checks}))
+        paths.append(path)
+    pooled = run(paths, SYSTEM, HOW, tmp_path / "result.json")
+    missed = {check.name for check in pooled.checks if not check.ok}
+    assert "inside_training_range_seed2" in missed
+    assert "inside_training_range_seed1" not in missed
+    assert pooled.quantities["D_c"].kind == "upper_bound"  # no hop in any
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"pressure_GPa": 0.0}, "pressure_GPa = 0.0, but 4.0 in"),
+        ({"produce_ps": 5.0}, "produce_ps = 5.0, but 10.0 in"),
+        ({"repeat": (1, 1, 3)}, "repeat = .* but .* in"),
+        ({"mobile_every": 100}, "frames at other steps"),
+    ],
+)
+def test_runs_of_other_states_are_refused(tmp_path, changes, says):
+    small = {"repeat": (1, 1, 2), "produce_ps": 10.0}
+    paths = [walk(tmp_path, 1, **small), walk(tmp_path, 2, **(small | changes))]
+    with pytest.raises(InputError, match=says):
+        run(paths, SYSTEM, HOW, tmp_path / "result.json")
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_one_run_or_one_seed_twice_is_refused(tmp_path):
+    """Counted twice, a run would halve the square of its own error."""
+    one, other = (walk(tmp_path, seed, repeat=(1, 1, 2), produce_ps=10.0) for seed in (1, 2))
+    with pytest.raises(InputError, match="one run is not pooled"):
+        run([one], SYSTEM, HOW, tmp_path / "result.json")
+    with pytest.raises(InputError, match="Give each seed once"):
+        run([one, other, one], SYSTEM, HOW, tmp_path / "result.json")
