@@ -20,7 +20,7 @@ def true_D(pressure, kelvin):
     return D0 * math.exp(-work / (KT * kelvin))
 
 
-def state_result(folder, pressure, kelvin, *, bound=None, **changes):
+def state_result(folder, pressure, kelvin, *, bound=None, potential=None, **changes):
     """A diffusion result on the true line, or with D only bounded from above."""
     if bound is None:
         D = true_D(pressure, kelvin)
@@ -38,7 +38,8 @@ def state_result(folder, pressure, kelvin, *, bound=None, **changes):
     } | changes
     path = folder / f"P{pressure:g}GPa" / f"T{kelvin:g}K" / "result.json"
     quantities = {"D_c": found, "n_hops": Quantity(n_hops, "")}
-    Result("diffusion", "toy", state, quantities).write(path)
+    origin = {} if potential is None else {"potential": {"path": "model.pb", "sha256": potential}}
+    Result("diffusion", "toy", state, quantities, provenance=origin).write(path)
     return path
 
 
@@ -184,3 +185,19 @@ def test_columns_of_different_states_are_not_compared(tmp_path, changes, said, r
     done = run_bin("column_length.py", *paths, "--out", tmp_path / "result.json")
     assert done.returncode == 2 and said in done.stderr
     assert not (tmp_path / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("potentials", "named", "same"),
+    [(("a" * 64,) * 3, "a" * 64, True), (("a" * 64, "b" * 64, "a" * 64), None, False)],
+)
+def test_a_line_belongs_to_the_potential_of_all_its_points(tmp_path, potentials, named, same):
+    """So that a pin of it is stale when that changes; a line through two has none, and says so."""
+    paths = [
+        state_result(tmp_path, 4, T, potential=potential)
+        for T, potential in zip((500, 700, 900), potentials, strict=True)
+    ]
+    found = scan.run(scan.ARRHENIUS, paths, tmp_path / "arrhenius.json")
+    assert (found.provenance["potential"] or {}).get("sha256") == named
+    (check,) = [check for check in found.checks if check.name == "same_origin"]
+    assert check.ok is same

@@ -108,6 +108,8 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     write_arrays(sidecar, arrays)
     result.files = {relative(path): sha256(path) for path in (sidecar, *paths)}
     result.provenance = provenance(settings={"of": of}, started=started)
+    driven = {(p := r.provenance.get("potential") or {}).get("sha256"): p for r in results}
+    result.provenance["potential"] = driven.popitem()[1] or None if len(driven) == 1 else None
     result.write(out)
     return result
 
