@@ -4,7 +4,7 @@ import pytest
 
 from dpchannel.errors import InputError
 from dpchannel.regression.judge import evidence_of, judge
-from dpchannel.regression.pins import read_pins
+from dpchannel.regression.pins import read_pins, read_rules
 from dpchannel.regression.repin import last_entries, repin
 from dpchannel.results import Check, Quantity, Result, sha256
 
@@ -134,10 +134,12 @@ def test_evidence_lies_by_state_as_runs_do(regression, measured):
 def test_what_was_found_chooses_between_a_value_and_a_bound(regression, measured):
     """A longer run turns the bound of a number into its value, by another rule for the same id."""
     result(D=Quantity(3.0, "cm2/s", kind="upper_bound")).write(measured)
-    assert repin("toy.walk.here.D", measured, REASON, regression).kind == "bound"
+    pin = repin("toy.walk.here.D", measured, REASON, regression)
+    assert (pin.kind, read_rules(regression).terms_of(pin).kind) == ("bound", "bound")
     result(D=Quantity(2.0, "cm2/s", stderr=0.15)).write(measured)
     pin = repin("toy.walk.here.D", measured, "thirty hops at last", regression)
     assert (pin.kind, pin.side, pin.stderr) == ("statistical", None, 0.15)
+    assert read_rules(regression).terms_of(pin).kind == "statistical"
 
 
 def test_the_state_comes_from_the_id(regression, measured):

@@ -190,6 +190,10 @@ class Rules(Strict):
         alike = [rule for rule in fit if rule.id == fit[0].id]
         return next((rule for rule in alike if wants in rule.wants), fit[0]).of(pin_id)
 
+    def terms_of(self, pin: Pin) -> Terms:
+        """What the rules say today of a pin that stands, a value or a bound."""
+        return self.terms(pin.id, pin.wants[0])
+
 
 def read_pins(regression: Path) -> dict[str, Pin]:
     """All pins by id, in the order of the files and of the pins in them.
