@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import ActivationLine
-from dpchannel.report.scan import observation, quantity, require_logarithms
+from dpchannel.report.logarithm import observation, quantity, require_logarithms
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
 
 OF = "D_c"

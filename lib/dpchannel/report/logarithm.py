@@ -1,0 +1,57 @@
+"""D of a diffusion result as a point of a line through ln D, and what a line says as Quantity."""
+
+from collections.abc import Sequence
+from math import isfinite, log
+from pathlib import Path
+
+from scipy.stats import norm
+
+from dpchannel.errors import InputError
+from dpchannel.physics.activation import Observation, Range
+from dpchannel.physics.intervals import CONFIDENCE
+from dpchannel.results import Quantity, Result
+
+
+def require_logarithms(results: Sequence[Result], paths: Sequence[Path], of: str) -> None:
+    """Every result is one of diffusion, and its D is a positive number, or InputError."""
+    for result, path in zip(results, paths, strict=True):
+        q = result.quantities.get(of)
+        if result.task != "diffusion" or q is None or q.value is None:
+            raise InputError(
+                f"{path}: {result.task} without {of}. Give bin/diffusion.py's results."
+            )
+        if q.value <= 0:
+            raise InputError(f"{path}: {of} = {q.value:g} has no logarithm. Leave it out.")
+
+
+def observation(result: Result, x: float, of: str) -> Observation:
+    """The D of a diffusion result as a value, or as a bound, at `x`."""
+    q = result.quantities[of]
+    assert q.value is not None
+    if q.kind == "upper_bound":
+        return Observation(x, log(q.value), n_hops=int(result.quantities["n_hops"].value or 0))
+    return Observation(x, log(q.value), _sigma(q))
+
+
+def _sigma(q: Quantity) -> float:
+    """Standard error of ln D: from its error or its interval, whichever says more."""
+    assert q.value is not None
+    errors = [] if q.stderr is None else [q.stderr / q.value]
+    if q.ci95 is not None and q.ci95[0] > 0:
+        errors.append(log(q.ci95[1] / q.ci95[0]) / (2 * float(norm.ppf((1 + CONFIDENCE) / 2))))
+    return max(errors, default=0.0)
+
+
+def quantity(found: Range, unit: str, method: str, n: int) -> Quantity:
+    """An estimate with its interval, a bound, a bracket, or no number at all."""
+    ends = (found.low, found.high) if isfinite(found.low) and isfinite(found.high) else None
+    if found.value is not None:
+        reach = 2 * float(norm.ppf((1 + CONFIDENCE) / 2))
+        stderr = None if ends is None else (ends[1] - ends[0]) / reach
+        return Quantity(found.value, unit, stderr, ends, n, n, method)
+    if found.kind == "bracket":
+        return Quantity(None, unit, None, ends, n, n, method, "bracket")
+    if found.kind:
+        limit = found.low if found.kind == "lower_bound" else found.high
+        return Quantity(limit, unit, None, None, n, n, f"one-sided limit: {method}", found.kind)
+    return Quantity(None, unit, n=n, n_independent=n, method=f"no number: {method}")
