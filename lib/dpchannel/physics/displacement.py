@@ -165,12 +165,13 @@ def largest_step(scaled: Array) -> float:
     return float(np.abs(np.diff(scaled, axis=0)).max(initial=0.0))
 
 
-def require_unwrapped(scaled: Array, where: str, first: int = 0) -> float:
+def require_unwrapped(scaled: Array, where: str, atoms: IntArray, *, first: int = 0) -> float:
     """`largest_step` of coordinates that are not folded back into the cell.
 
     Parameters
     ----------
     scaled : (n_frame, n_atom, 3)
+    atoms : (n_atom,)       their numbers in the crystal, for the message
     first : int             number of the first frame, for the message
 
     Raises
@@ -182,7 +183,7 @@ def require_unwrapped(scaled: Array, where: str, first: int = 0) -> float:
         jumps = np.abs(np.diff(scaled, axis=0))
         frame, atom, axis = np.argwhere(jumps > MAX_IMAGE_JUMP)[0]
         raise TrajectoryError(
-            f"{where}: at frame {first + frame + 1} atom {atom} jumps"
+            f"{where}: at frame {first + frame + 1} atom {atoms[atom]} jumps"
             f" {jumps[frame, atom, axis]:.2f} of the cell along {'abc'[axis]}. Positions are"
             " wrapped into the cell, or image flags were lost, so displacements mean nothing."
             " Write unwrapped scaled coordinates (xsu ysu zsu in a LAMMPS dump), or remove the"

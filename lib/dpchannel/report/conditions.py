@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError, TrajectoryError
-from dpchannel.md.h5md import Trajectory
-from dpchannel.md.ondisk import Scaled, atom_blocks, frame_blocks
+from dpchannel.md.h5md import Stream, Trajectory
+from dpchannel.md.ondisk import atom_blocks, frame_blocks
 from dpchannel.physics import displacement
 from dpchannel.results import Check
 from dpchannel.settings import SystemSettings
@@ -41,7 +41,7 @@ def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -
     for name, stream in (("mobile", trajectory.mobile), ("all", trajectory.all)):
         displacement.require_even_steps(stream.step, f"{where}, {name} atoms")
         _require_finite(stream.cells, f"{where}, {name} atoms, cells")
-    step = _require_positions(trajectory.mobile.scaled, f"{where}, mobile atoms")
+    step = _require_positions(trajectory.mobile, f"{where}, mobile atoms")
     _require_finite(trajectory.centre, f"{where}, framework centre")
     for column, values in trajectory.thermo.items():
         _require_finite(values, f"{where}, {column}")
@@ -52,14 +52,15 @@ def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -
     ]
 
 
-def _require_positions(scaled: Scaled, where: str) -> float:
+def _require_positions(stream: Stream, where: str) -> float:
     """Finite and unwrapped, block of frames by block; the largest step."""
     largest = 0.0
-    for part in frame_blocks(scaled.shape):
+    for part in frame_blocks(stream.scaled.shape):
         first = max(0, part.start - 1)  # steps between blocks, too
-        block = scaled[first : part.stop]
+        block = stream.scaled[first : part.stop]
         _require_finite(block, f"{where}, positions", first)
-        largest = max(largest, displacement.require_unwrapped(block, where, first))
+        step = displacement.require_unwrapped(block, where, stream.index, first=first)
+        largest = max(largest, step)
     return largest
 
 
@@ -136,7 +137,8 @@ def through_crystal(
     for atoms in atom_blocks(stream.scaled.shape):
         scaled, inside = stream.scaled[:, atoms], framework[atoms]
         _require_finite(scaled, f"{where}, all atoms, positions")
-        displacement.require_unwrapped(scaled[:, inside], f"{where}, framework")
+        members = np.arange(atoms.start, atoms.stop)[inside]
+        displacement.require_unwrapped(scaled[:, inside], f"{where}, framework", members)
         moment += displacement.mass_moment(scaled, masses[atoms])
         own_moment += displacement.mass_moment(scaled[:, inside], masses[atoms][inside])
         positions = displacement.lattice_frame(scaled, centre, stream.cells)
