@@ -86,8 +86,10 @@ SEED      ?=
 SEEDS     := $(sort $(SEED))
 STATE_DIRS := $(foreach state,$(addprefix $(DIFFUSION)/,$(STATES)),$(if $(SEEDS),$(addprefix $(state)-seed,$(SEEDS)),$(state)))
 POOL      := $(if $(word 2,$(SEEDS)),-seeds$(subst $(subst ,, ),_,$(SEEDS)))
+OF_SEEDS  := $(or $(POOL),$(addprefix -seed,$(SEEDS)))
 POOLED    := $(if $(POOL),$(foreach state,$(STATES),$(DIFFUSION)/$(state)$(POOL)/result.json))
 STATE_RESULTS := $(addsuffix /result.json,$(STATE_DIRS))
+POINTS    := $(or $(POOLED),$(STATE_RESULTS))
 pressure    = $(patsubst P%,%,$(firstword $(subst /, ,$*)))
 temperature = $(patsubst T%,%,$(firstword $(subst -seed, ,$(lastword $(subst /, ,$*)))))
 seed        = $(word 2,$(subst -seed, ,$(lastword $(subst /, ,$*))))
@@ -158,9 +160,10 @@ $(DIFFUSION)/%/.shown: $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.png | $(VEN
 $(SLICES)/.checked: $(SLICES)/inputs.json | $(VENV)
 	@$(PY) bin/check.py --system $(SYSTEM) --profile $(PROFILE) --out $@
 
-# Scans: one line through the results of several states, whose runs are those of `make diffusion`.
+# Scans: one line through the results of several states, whose runs are those of `make diffusion`;
+# of several seeds through what they give together.
 joined  = $(subst $(subst ,, ),_,$(strip $(1)))
-SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))$(if $(SEEDS),-seed$(call joined,$(SEEDS)))
+SCANNED = $(call joined,$(call parts,1))/$(call joined,$(call parts,2))$(OF_SEEDS)
 ARRHENIUS := $(RUNS)/$(SYSTEM)/$(PROFILE)/arrhenius/$(SCANNED)
 PRESSURES := $(RUNS)/$(SYSTEM)/$(PROFILE)/pressure-scan/$(SCANNED)
 arrhenius: $(ARRHENIUS)/result.json $(ARRHENIUS)/figure.png | $(VENV) ## Ea and D0, D as bounds where few hops were seen: P="0GPa 4GPa" T="500K 700K 900K"
@@ -168,31 +171,31 @@ pressure-scan: $(PRESSURES)/result.json $(PRESSURES)/figure.png | $(VENV) ## Act
 arrhenius pressure-scan:
 	@$(PY) bin/show.py $<
 
-$(ARRHENIUS)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
-	@$(STEP) $@ bin/arrhenius.py $(STATE_RESULTS) --out $@
+$(ARRHENIUS)/result.json: $(POINTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/arrhenius.py $(POINTS) --out $@
 
-$(PRESSURES)/result.json: $(STATE_RESULTS) $(SLICES)/physics.sha | $(VENV)
-	@$(STEP) $@ bin/pressure_scan.py $(STATE_RESULTS) --out $@
+$(PRESSURES)/result.json: $(POINTS) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/pressure_scan.py $(POINTS) --out $@
 
 $(ARRHENIUS)/figure.png $(PRESSURES)/figure.png: %/figure.png: %/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_scan.py $< --out $@ --out $(@D)/figure.pdf
 
 # Columns of several lengths: the same states in several profiles, each made by its own make.
 LENGTHS ?= standard standard-long
-COLUMNS := $(addprefix $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/,$(STATES))
+COLUMNS := $(addprefix $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/,$(addsuffix $(OF_SEEDS),$(STATES)))
 column-length: $(foreach dir,$(COLUMNS),$(addprefix $(dir)/,result.json figure.png)) | $(VENV) ## D and exponent against the length of a column: P="4GPa" T="900K" LENGTHS="standard standard-long"
 	@$(foreach dir,$(COLUMNS),$(PY) bin/show.py $(dir)/result.json;)
 
 of_lengths = $(foreach profile,$(LENGTHS),$(RUNS)/$(SYSTEM)/$(profile)/diffusion/$(1)/result.json)
 define OF_LENGTH
-$(RUNS)/$(SYSTEM)/$(1)/diffusion/%/result.json: always
+$(RUNS)/$(SYSTEM)/$(1)/diffusion/%/result.json: always | $(VENV)
 	@$$(MAKE) --no-print-directory -s PROFILE=$(1) $$@ >&2
 endef
 $(if $(filter column-length,$(MAKECMDGOALS)),$(foreach profile,$(LENGTHS),$(eval $(call OF_LENGTH,$(profile)))))
-$(foreach state,$(STATES),$(call of_lengths,$(state))): # named, so that make does not delete them
+$(foreach state,$(STATES),$(call of_lengths,$(state)$(OF_SEEDS))): # named, so that make does not delete them
 
-$(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/result.json: $(call of_lengths,%) | $(VENV)
-	@$(STEP) $@ bin/column_length.py $^ --out $@
+$(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/result.json: $(call of_lengths,%) $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $@ bin/column_length.py $(call of_lengths,$*) --out $@
 
 $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/figure.png: $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/%/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_columns.py $(call of_lengths,$*) --out $@ --out $(@D)/figure.pdf

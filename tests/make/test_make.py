@@ -286,9 +286,16 @@ def test_seeds_have_folders_of_their_own_and_a_result_together(project):
     one = project.make("-n", "diffusion", *TOY, "SEED=3")
     assert "bin/pool.py" not in one.out and "T500K-seed3/result.json" in one.out
     scan = project.make("-n", "arrhenius", *TOY, "T=500K 700K", "SEED=1 3")
-    assert "arrhenius/P4GPa/T500K_T700K-seed1_3/result.json" in scan.out
+    assert "arrhenius/P4GPa/T500K_T700K-seeds1_3/result.json" in scan.out
     (line,) = [text for text in scan.out.splitlines() if "bin/arrhenius.py" in text]
-    assert line.count("/result.json ") == 5  # four runs, and its own
+    points = [f"P4GPa/T{kelvin}K-seeds1_3/result.json" for kelvin in (500, 700)]
+    assert re.findall(r"diffusion/(\S+)", line) == points  # one a state
+    columns = project.make("-n", "column-length", *TOY, "SEED=1 3", "LENGTHS=toy quick")
+    assert columns.code == 0, columns.err
+    (line,) = [text for text in columns.out.splitlines() if "bin/column_length.py" in text]
+    assert re.findall(r"(\w+)/diffusion/(\S+)", line) == [
+        (profile, "P4GPa/T500K-seeds1_3/result.json") for profile in ("toy", "quick")
+    ]
 
 
 def test_mechanism_and_diffusion_share_one_trajectory(project):
