@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dpchannel.report import scan
+from dpchannel.report import columns, scan
 from dpchannel.results import Quantity, Result, sha256, write_arrays
 from dpchannel.units import boltzmann_in_ev_per_k, gpa_in_ev_per_a3
 
@@ -170,6 +170,25 @@ def test_a_single_file_moves_slower_the_longer_it_is(tmp_path, power, run_bin):
     drawn = run_bin("plot_columns.py", *paths, "--out", figure)
     assert drawn.returncode == 0, drawn.stderr
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bound_in_long_columns_bounds_the_power(tmp_path):
+    """No hop in columns of 8 where those of 4 move: D falls with n at least so fast."""
+    paths = [of_length(tmp_path, n, 1e-5) for n in (4, 8)]
+    longer = Result.read(paths[1])
+    longer.quantities |= {
+        "D_c": Quantity(1e-7, "cm2/s", kind="upper_bound"),
+        "n_hops": Quantity(0, ""),
+    }
+    longer.write(paths[1])
+    found = columns.run(paths, tmp_path / "result.json")
+    power = found.quantities["power"]
+    # ln(1e-7 / 1e-5) / ln 2 = -6.64 at the bound, where 3 hops are missed; the limit of the line is
+    # where 3 + 1.35 are (chi-square / 2), with the value up to 1.645 times 10 % too high
+    slack = (math.log(4.35 / 3), math.log(4.35 / 3) + 0.1645)
+    low, high = (-6.644 + x / math.log(2) for x in slack)
+    assert power.kind == "upper_bound" and low - 0.01 < power.value < high
+    assert f"as n to a power < {power.value:.2f}" in found.summary
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from dpchannel.report.logarithm import observation, quantity, require_logarithms
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
 
 OF = "D_c"
+_MEANING = "ions that move on only with their column give -1"
 _SAME = ("pressure_GPa", "temperature_K", "occupancy")
 
 
@@ -87,10 +88,12 @@ def _sentence(pairs: Sequence[tuple[int, Result]], power: Quantity) -> str:
         q = result.quantities[OF]
         sign = "<" if q.kind == "upper_bound" else "="
         said.append(f"{OF} {sign} {q.value:.1e} {q.unit} in columns of {n} ions")
-    if power.value is None or power.kind != "estimate":
-        return f"{'; '.join(said)}: too few hops to say how {OF} depends on the length."
+    told = "; ".join(said)
+    if power.value is None:
+        return f"{told}: too few hops to say how {OF} depends on the length."
+    if power.kind != "estimate":
+        sign = "<" if power.kind == "upper_bound" else ">"
+        return f"{told}: as n to a power {sign} {power.value:.2f} (95 %); {_MEANING}."
     low, high = power.ci95 or (power.value, power.value)
-    return (
-        f"{'; '.join(said)}: as n to the power {power.value:.2f} (95 %: {low:.2f} to {high:.2f}); "
-        "ions that move on only with their column give -1."
-    )
+    interval = f"(95 %: {low:.2f} to {high:.2f})"
+    return f"{told}: as n to the power {power.value:.2f} {interval}; {_MEANING}."
