@@ -127,6 +127,15 @@ def test_few_channels_report_the_wider_interval_by_name():
     assert "Student's t" in interval(4, 5, slopes=scattered).method
 
 
+def test_an_interval_holds_its_own_value():
+    """29 hops, each taken back: the slopes say 0, the hops much, and neither interval the other."""
+    still = np.random.default_rng(3).normal(0.0, 1e-6, 16)
+    found = interval(16, 29, slopes=still)
+    assert found.low <= found.value <= found.high
+    assert found.high == pytest.approx(HopCount(29, 1000.0, 14.0).interval(0.95)[1])
+    assert "bootstrap" in found.method and "29 hops" in found.method
+
+
 def test_many_channels_with_hops_use_the_bootstrap():
     assert "bootstrap" in interval(16, 100).method
 

@@ -4,7 +4,14 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.physics.hops import Hops
-from dpchannel.physics.jumps import concerted, direction, independence, neighbours, waits
+from dpchannel.physics.jumps import (
+    concerted,
+    direction,
+    independence,
+    neighbours,
+    persistence,
+    waits,
+)
 
 TIME = np.arange(1001) * 0.1  # 100 ps
 
@@ -103,3 +110,23 @@ def test_without_hops_nothing_speaks_against_independence():
 def test_neighbours_in_other_channels_do_not_count():
     rows = [(100, 0, 1), (101, 2, 1)]
     assert concerted(made(*rows), [np.array([0, 1]), np.array([2, 3])], TIME, 1.0).same == 0
+
+
+def test_hops_that_are_taken_back_do_not_add_up():
+    """Eight ions hop out and back: by chance 1 in 256, so their number overstates D."""
+    out_and_back = made(*((f, ion, step) for ion in range(8) for f, step in ((10, 1), (90, -1))))
+    quantities, check = persistence(out_and_back)
+    assert (quantities["n_returns"].value, quantities["n_returns"].n) == (8, 8)
+    assert not check.ok and "8 of 8 later hops" in check.text and "0.39 %" in check.text
+    onward = made(*((f, ion, 1) for ion in range(8) for f in (10, 90)))
+    assert persistence(onward)[1].ok
+    assert persistence(made())[1].ok
+
+
+def test_random_hops_add_up():
+    """The check fails in one run of twenty by chance: in more than three of ten, once in 1000."""
+    rng = np.random.default_rng(2)
+    found = [persistence(random_hops(rng, 200, 0.05)) for _ in range(10)]
+    assert sum(not check.ok for _, check in found) <= 3
+    back, n = (sum(getattr(q["n_returns"], key) for q, _ in found) for key in ("value", "n"))
+    assert_allclose(back / n, 0.5, atol=3 * 0.5 / np.sqrt(n))

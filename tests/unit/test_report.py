@@ -76,6 +76,14 @@ def test_sentence_with_more_hops_than_the_paper_gives():
     assert "(chance of 12 or more: 0.2 %)" in said
 
 
+@pytest.mark.parametrize(("n_back", "told"), [(13, True), (7, False)])
+def test_sentence_says_when_hops_are_taken_back(n_back, told):
+    """13 of 13 by chance: 2^-13; 7 of 13: one in two."""
+    back = {"n_returns": Quantity(n_back, "", n=13)}
+    said = sentence(STATE, bound(27, 36.9) | back, paper_D_cm2_per_s=PAPER_D)
+    assert ("13 of 13 later hops of an ion took back the one before" in said) is told
+
+
 def test_sentence_of_an_estimate_gives_its_interval_and_no_advice():
     D = Quantity(7.1e-6, "cm2/s", stderr=1e-6, ci95=(5.0e-6, 9.3e-6))
     said = sentence(STATE, quantities(D, 44), paper_D_cm2_per_s=PAPER_D)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import CensoredData, binomtest, ecdf, poisson
+from scipy.stats import CensoredData, binom, binomtest, ecdf, poisson
 
 from dpchannel.physics.arrays import Array, IntArray
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.intervals import CONFIDENCE, garwood
-from dpchannel.results import Check
+from dpchannel.results import Check, Quantity
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,27 @@ def direction(found: Hops) -> Direction:
         return Direction(0, 0, (0.0, 1.0))
     low, high = binomtest(forward, pairs).proportion_ci(CONFIDENCE, method="exact")
     return Direction(forward, pairs, (float(low), float(high)))
+
+
+def persistence(found: Hops) -> tuple[dict[str, Quantity], Check]:
+    """Whether hops add up, as in a D from their number: how many take back the ion's hop before.
+
+    Returns
+    -------
+    `n_returns`, whose `n` is the number of hops by ions that had hopped before, and the check
+    """
+    turned = direction(found)
+    n_back = turned.pairs - turned.forward
+    chance = float(binom.sf(n_back - 1, turned.pairs, 0.5)) if turned.pairs else 1.0
+    text = (
+        f"{n_back} of {turned.pairs} later hops of an ion take back the one before, half by chance "
+        f"(so many or more: {100 * chance:.2g} %)"
+    )
+    if chance < 1 - CONFIDENCE:
+        text += "; so D lies below what the number of hops gives"
+    method = "later hops of an ion against the one before; half of them without memory"
+    returns = Quantity(n_back, "", n=turned.pairs, method=method)
+    return {"n_returns": returns}, Check("lasting_hops", chance >= 1 - CONFIDENCE, text)
 
 
 def concerted(

@@ -11,7 +11,7 @@ from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Fit, Walk, fit_diffusion, fit_line
 from dpchannel.physics.hops import Hops, hops, lattice_phase
 from dpchannel.physics.intervals import HopCount, diffusion_interval
-from dpchannel.physics.jumps import independence
+from dpchannel.physics.jumps import independence, persistence
 from dpchannel.physics.msd import group_msd, lag_count, lag_times
 from dpchannel.physics.quantities import (
     diffusion_quantities,
@@ -64,9 +64,10 @@ def analyse_diffusion(
     Returns
     -------
     Transport   quantities `D_c D_ab D_3d` (cm2/s; `_SI` in m2/s), `D_*_slope`, `D_c_hops`,
-                `hop_rate` (1/ns per ion), `n_hops`, `ion_ns`, `n_channels`, `ions_per_channel`,
-                `exponent_c` when there is one. A D that is only bounded has kind `upper_bound`
-                and the one-sided limit as its value; what the slope says is in `D_*_slope`.
+                `hop_rate` (1/ns per ion), `n_hops`, `n_returns`, `ion_ns`, `n_channels`,
+                `ions_per_channel`, `exponent_c` when there is one. A D that is only bounded has
+                kind `upper_bound` and the one-sided limit as its value; what the slope says is in
+                `D_*_slope`.
 
     Raises
     ------
@@ -106,8 +107,9 @@ def analyse_diffusion(
         checks.append(Check(f"diffusive_{name}", fit.exponent is not None, fit.why))
         if name == "c" and fit.exponent is not None:
             quantities["exponent_c"] = Quantity(fit.exponent, "", method=fit.why)
-    checks.append(independence(found, columns, time_ps, settings.concerted_ps))
-    return Transport(quantities, arrays, checks)
+    returns, lasting = persistence(found)
+    checks += [independence(found, columns, time_ps, settings.concerted_ps), lasting]
+    return Transport(quantities | returns, arrays, checks)
 
 
 def analyse_isotropic(positions: Array, time_ps: Array, settings: DiffusionSettings) -> Transport:

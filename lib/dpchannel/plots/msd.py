@@ -167,12 +167,13 @@ def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
         zorder=0,
     )
     moved = np.unique(arrays["hop_ion"])
+    thin = 0.8 if height.shape[1] <= 16 else 0.45  # many ions shake across one another
     for ion in range(height.shape[1]):
         hopped = ion in moved
         axes.plot(
             time,
             height[:, ion],
-            lw=0.8 if hopped else 0.35,
+            lw=thin if hopped else 0.35,
             color=style.MOBILE if hopped else style.FRAMEWORK[1],
             alpha=1.0 if hopped else 0.6,
             zorder=2 if hopped else 1,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scipy.stats import poisson
+from scipy.stats import binom, poisson
 
 from dpchannel import units
 from dpchannel.physics.transport import expected_hops
@@ -16,6 +16,7 @@ _NEXT_PROFILE = {
     "quick": "standard (hours on two cores)",
     "standard": "paper (on GPUs)",
 }
+_ODD = 0.05  # a chance below this is worth a sentence
 
 
 def sentence(
@@ -51,6 +52,7 @@ def sentence(
             f"The paper gives a value at {units.temperature_label(paper_state.temperature_K)} and "
             f"{units.pressure_label(paper_state.pressure_GPa)} only."
         )
+    parts.append(_returns(quantities.get("n_returns")))
     if D_c.kind != "estimate":
         parts.append(_advice(state.get("profile")))
     return " ".join(part for part in parts if part)
@@ -84,6 +86,16 @@ def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:
         chance = float(poisson.sf(n_hops - 1, expected))
         which = f"{n_hops} or more"
     return f"{text} (chance of {which}: {_percent(chance)})."
+
+
+def _returns(back: Quantity | None) -> str:
+    """Said when more hops than by chance were taken back."""
+    if back is None or not back.n or binom.sf((back.value or 0) - 1, back.n, 0.5) > _ODD:
+        return ""
+    return (
+        f"{back.value:g} of {back.n} later hops of an ion took back the one before (half by "
+        "chance): D lies below what the number of hops gives."
+    )
 
 
 def _advice(profile: str | None) -> str:
