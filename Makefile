@@ -132,8 +132,7 @@ $(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
 JOBS_diffusion = $(foreach dir,$(STATE_DIRS),lammps_gpu:$(dir)/traj.h5,task:$(dir)/.shown) $(if $(POOL),+task$(subst $(subst ,, ),,$(foreach file,$(POOLED),:$(dir $(file)).shown)))
 diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) $(foreach file,$(POOLED),$(file) $(dir $(file)).shown)) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" SEED="1 2 3" PROFILE=quick|standard|paper|toy
 	@$(submit)
-	@$(if $(call there,$(STATE_RESULTS)),$(SLICE) --potential=$(MODEL) --report $(call there,$(STATE_RESULTS)))
-	@$(foreach file,$(call there,$(POOLED)),echo 'pooled: $(file)';)
+	@$(if $(call there,$(STATE_RESULTS)),$(SLICE) --potential=$(MODEL) --report $(call there,$(STATE_RESULTS) $(POOLED)))
 
 # MD takes long: made when missing, or afresh with FORCE=1, which moves the earlier run aside.
 $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
@@ -170,6 +169,7 @@ arrhenius: $(ARRHENIUS)/result.json $(ARRHENIUS)/figure.png | $(VENV) ## Ea and 
 pressure-scan: $(PRESSURES)/result.json $(PRESSURES)/figure.png | $(VENV) ## Activation volume, D against P: P="0GPa 2.45GPa 4GPa" T=500K
 arrhenius pressure-scan:
 	@$(PY) bin/show.py $<
+	@$(SLICE) --potential=$(MODEL) --report $(POINTS)
 
 $(ARRHENIUS)/result.json: $(POINTS) $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $@ bin/arrhenius.py $(POINTS) --out $@
@@ -185,10 +185,12 @@ LENGTHS ?= standard standard-long
 COLUMNS := $(addprefix $(RUNS)/$(SYSTEM)/column-length/$(call joined,$(LENGTHS))/,$(addsuffix $(OF_SEEDS),$(STATES)))
 column-length: $(foreach dir,$(COLUMNS),$(addprefix $(dir)/,result.json figure.png)) | $(VENV) ## D and exponent against the length of a column: P="4GPa" T="900K" LENGTHS="standard standard-long"
 	@$(foreach dir,$(COLUMNS),$(PY) bin/show.py $(dir)/result.json;)
+	@$(foreach profile,$(LENGTHS),$(SLICE) --profile=$(profile) --potential=$(MODEL) --report $(foreach state,$(STATES),$(call of_length,$(profile),$(state)$(OF_SEEDS))) &&) true
 
-of_lengths = $(foreach profile,$(LENGTHS),$(RUNS)/$(SYSTEM)/$(profile)/diffusion/$(1)/result.json)
+of_length  = $(RUNS)/$(SYSTEM)/$(1)/diffusion/$(2)/result.json
+of_lengths = $(foreach profile,$(LENGTHS),$(call of_length,$(profile),$(1)))
 define OF_LENGTH
-$(RUNS)/$(SYSTEM)/$(1)/diffusion/%/result.json: always | $(VENV)
+$(call of_length,$(1),%): always | $(VENV)
 	@$$(MAKE) --no-print-directory -s PROFILE=$(1) $$@ >&2
 endef
 $(if $(filter column-length,$(MAKECMDGOALS)),$(foreach profile,$(LENGTHS),$(eval $(call OF_LENGTH,$(profile)))))
@@ -205,6 +207,7 @@ MECHANISM := $(RUNS)/$(SYSTEM)/$(PROFILE)/mechanism/$(SCANNED)
 MECHANISMS := $(addsuffix /mechanism.json,$(STATE_DIRS))
 mechanism: $(MECHANISMS) $(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,mechanism.png density.png)) $(MECHANISM)/msd.png | $(VENV) ## Hops, waits, concerted moves, exchange, collective D, framework; density and MSD (Figs. 5, 6)
 	@$(foreach file,$(MECHANISMS),$(PY) bin/show.py $(file);)
+	@$(SLICE) --potential=$(MODEL) --report $(MECHANISMS)
 
 $(DIFFUSION)/%/mechanism.json $(DIFFUSION)/%/mechanism.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $(@D)/mechanism.json bin/mechanism.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/mechanism.json
@@ -216,7 +219,7 @@ $(DIFFUSION)/%/density.png: $(DIFFUSION)/%/mechanism.json | $(VENV)
 	@$(STEP) $@ bin/plot_density.py $< --out $@ --out $(@D)/density.pdf --out $(@D)/density.html
 
 cross-check: $(addsuffix /cross-check.json,$(STATE_DIRS)) | $(VENV) ## D of the same trajectories by kinisi, beside our own
-	@$(foreach file,$^,echo 'up to date: $(file)';)
+	@$(SLICE) --potential=$(MODEL) --report $^
 
 $(DIFFUSION)/%/cross-check.json: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $@ bin/cross_check.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@

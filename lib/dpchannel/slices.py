@@ -283,12 +283,24 @@ def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
 def report(files: Sequence[Path], stale: Mapping[Path, str]) -> list[str]:
     """What to say of each finished file: up to date, or in the folder of a stale product.
 
-    Or in a folder above: the result of several runs is no fresher than they are.
+    Or in a folder above, or pooled from it: what several runs give is no fresher than they are.
     """
-    lines = []
+    lines: list[str] = []
     for file in files:
-        found = [line for product, line in stale.items() if file.parent in product.parents]
-        lines += [f"stale: {line}" for line in found]
+        folders = _rests_on(file)
+        found = [
+            f"stale: {line}"
+            for product, line in stale.items()
+            if not folders.isdisjoint(product.parents)
+        ]
+        lines += [line for line in found if line not in lines]
         state = "kept, but made from other inputs (see stale above)" if found else "up to date"
         lines.append(f"{state}: {file}")
     return lines
+
+
+def _rests_on(file: Path) -> set[Path]:
+    """Its folder; of a result in `T500K-seeds1_3` also `T500K-seed1` and `T500K-seed3`."""
+    folder = file.parent
+    state, _, seeds = folder.name.partition("-seeds")
+    return {folder, *(folder.with_name(f"{state}-seed{n}") for n in seeds.split("_") if n)}

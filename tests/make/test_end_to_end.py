@@ -42,7 +42,8 @@ def test_two_seeds_are_two_runs_and_one_result_then_nothing(project):
     assert each[0].quantities["temperature"].value != each[1].quantities["temperature"].value
     pooled = Result.read(folder / "T100K-seeds1_2/result.json")
     assert pooled.state["seeds"] == [1, 2]
-    assert "pooled: " in done.out and "2 seeds together" in done.err
+    assert "up to date: " + str(folder.relative_to(project.path) / "T100K-seeds1_2") in done.out
+    assert "2 seeds together" in done.err
     before = project.files()
     again = project.make("diffusion", *words)
     assert (again.code, again.err) == (0, "") and project.files() == before

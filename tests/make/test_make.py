@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from dpchannel.results import Quantity, Result
+
 TOY = ("PROFILE=toy", "POTENTIAL=tether.lammps")
 STATE = "runs/pb10po46o/toy/diffusion/P4GPa/T500K"
 
@@ -148,6 +150,52 @@ def test_a_finished_run_that_no_longer_fits_is_reported_and_kept(
     assert closing == f"kept, but made from other inputs (see stale above): {STATE}/result.json"
     assert {p: p.read_text() for p in folder.iterdir()} == before
     assert "stale" in project.make("status").out
+
+
+@pytest.mark.parametrize(
+    ("goal", "read"),
+    [
+        ("arrhenius", "result.json"),
+        ("pressure-scan", "result.json"),
+        ("column-length", "result.json"),
+        ("mechanism", "mechanism.json"),
+        ("cross-check", "cross-check.json"),
+    ],
+)
+def test_what_rests_on_runs_that_no_longer_fit_says_so(project, pretend, goal, read):
+    """A line through old and new runs would mix them unseen."""
+    words = (*TOY, "P=0GPa 4GPa", "T=500K 700K", "LENGTHS=toy")
+    folders = [pretend(project, f"P{P}GPa/T{T}K") for P in (0, 4) for T in (500, 700)]
+    toy = Result("toy", "pb10po46o", {}, {"x": Quantity(1.0, "A")})
+    for folder in folders:
+        for name in ("cross-check.json", "mechanism.npz", "mechanism.png", "density.png"):
+            (folder / name).write_text("{}")
+        toy.write(folder / "mechanism.json")
+    top = project / "runs/pb10po46o"
+    for state in ("P0GPa_P4GPa/T500K_T700K", "P0GPa/T500K", "P0GPa/T700K", "P4GPa/T500K",
+                  "P4GPa/T700K"):  # fmt: skip
+        for task in ("toy/arrhenius", "toy/pressure-scan", "toy/mechanism", "column-length/toy"):
+            toy.write(top / task / state / "result.json")
+            for name in ("figure.png", "msd.png"):
+                (top / task / state / name).write_text("{}")
+    for path in sorted(folders[0].parents[2].rglob("*.png")):
+        path.touch()
+    (project / "tether.lammps").write_text(
+        (project / "tether.lammps").read_text().replace("20.0", "30.0")
+    )
+    before = project.files()
+    done = project.make(goal, *words)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    for P in (0, 4):
+        for T in (500, 700):
+            where = f"runs/pb10po46o/toy/diffusion/P{P}GPa/T{T}K"
+            (stale,) = [line for line in lines if line.startswith(f"stale: {where}/traj.h5: ")]
+            assert "potential was " in stale
+            assert f"kept, but made from other inputs (see stale above): {where}/{read}" in lines
+    assert {path: time for path, time in project.files().items() if path.suffix != ".json"} == {
+        path: time for path, time in before.items() if path.suffix != ".json"
+    }
 
 
 def test_only_the_requested_states_are_reported(project, pretend):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +137,16 @@ def test_a_missing_potential_names_the_remedy(inputs):
     with pytest.raises(InputError, match="make train"):
         slices.slices("pb10po46o", "toy", inputs / "none.pb")
     assert "md.json" not in slices.slices("pb10po46o", "toy", None)
+
+
+def test_what_is_pooled_is_no_fresher_than_its_runs():
+    """Of three seeds one is stale: what holds it says so, the pool of the others does not."""
+    home = Path("runs/x/quick/diffusion/P4GPa")
+    files = [home / f"T500K{seeds}/result.json" for seeds in ("-seed1", "-seeds1_3", "-seeds1_2")]
+    said = slices.report(files, {home / "T500K-seed3/traj.h5": "another potential"})
+    assert said == [
+        f"up to date: {files[0]}",
+        "stale: another potential",
+        f"kept, but made from other inputs (see stale above): {files[1]}",
+        f"up to date: {files[2]}",
+    ]
