@@ -3,10 +3,10 @@
 import pytest
 
 from dpchannel.errors import EngineFailed, InputError
-from dpchannel.regression.judge import judge
+from dpchannel.regression.judge import judge, judge_anew
 from dpchannel.regression.measure import measure
 from dpchannel.regression.pins import Pin, PinFile, Rule, read_rules
-from dpchannel.results import Quantity, project_root
+from dpchannel.results import Quantity, Result, project_root
 from dpchannel.settings import load
 
 COMMON = {
@@ -189,6 +189,34 @@ def test_a_place_of_a_command_comes_from_the_id():
     terms = OWN.rule[-1].model_dump() | {"command": "bin/md.py --pressure {pressure}"}
     with pytest.raises(ValueError, match="a place is not in from_id"):
         Rule.model_validate(terms)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lattice.published.a", "lattice.P0GPa.a", "eos.P0GPa.B0", "neb.P4GPa-slide.barrier_forward",
+     "phonons.P0GPa.f_min_1x1x1", "diffusion.P4GPa-T500K.D_c"],
+)  # fmt: skip
+def test_the_command_of_a_pin_measures_its_system(name):
+    """A pin of one crystal is not measured on another: no rule names a system."""
+    command = OWN.terms(f"lifepo4.{name}").command
+    own = OWN.terms(f"pb10po46o.{name}").command
+    assert "pb10po46o" not in command and own == command.replace("lifepo4", "pb10po46o")
+    # every script that starts from a system is told which; measure.py reads it from the structure
+    first = [stage for stage in command.split("|") if "bin/measure.py" not in stage]
+    assert all("lifepo4" in stage for stage in first)
+
+
+def test_a_result_of_another_system_does_not_keep_a_pin():
+    """The same number, measured on another crystal, or in another state of it."""
+    mine = pin(state={"pressure_GPa": 4.0})
+    of = {"task": "walk", "state": {"pressure_GPa": 4.0}, "quantities": {"x": Quantity(1.0, "A")}}
+    assert judge_anew(mine, Result(system="toy", **of), project_root()).ok
+    with pytest.raises(InputError, match=r"toy\.walk\.here\.x: .* is of other, task walk"):
+        judge_anew(mine, Result(system="other", **of), project_root())
+    with pytest.raises(InputError, match=r"pressure_GPa = 0\.0, wanted 4\.0"):
+        judge_anew(
+            mine, Result(system="toy", **(of | {"state": {"pressure_GPa": 0.0}})), project_root()
+        )
 
 
 @pytest.mark.parametrize(

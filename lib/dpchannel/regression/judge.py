@@ -55,6 +55,17 @@ def judge(pin: Pin, found: Quantity) -> Verdict:
     return Verdict(difference <= limit, f"{text} ({pin.why})")
 
 
+def judge_anew(pin: Pin, found: Result, root: Path) -> Verdict:
+    """Compare what the command of a pin printed with it; parameters as in check_evidence.
+
+    Raises
+    ------
+    InputError              it is of another system, task or state, or has no such quantity
+    """
+    check_evidence(pin.id, pin.state, found, Path(pin.command), root)
+    return judge(pin, found.quantities[pin.quantity])
+
+
 def interval(found: Quantity) -> tuple[float, float]:
     """Where a quantity lies: its 95 % interval, or all that its bound leaves open.
 

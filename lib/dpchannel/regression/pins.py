@@ -123,7 +123,7 @@ class Rule(Terms):
 
     `from_id` are keys of the state that the id gives, joined by `-` in its third part: of
     `["pressure_GPa", "case"]` and `P2.45GPa-slide` the state has 2.45 and `slide`, and the command
-    `2.45GPa` and `slide` in the places `{pressure_GPa}` and `{case}`.
+    `2.45GPa` and `slide` in the places `{pressure_GPa}` and `{case}`; `{system}` is always filled.
     """
 
     id: str
@@ -132,7 +132,7 @@ class Rule(Terms):
     @model_validator(mode="after")
     def _places_are_filled(self) -> "Rule":
         try:
-            self.command.format_map(dict.fromkeys(self.from_id, ""))
+            self.command.format_map(dict.fromkeys(("system", *self.from_id), ""))
         except (KeyError, IndexError, ValueError):
             raise ValueError(f"command {self.command!r}: a place is not in from_id") from None
         return self
@@ -150,7 +150,7 @@ class Rule(Terms):
                 f"pin {pin_id}: its rule {self.id} takes {' and '.join(self.from_id)} from the id,"
                 " joined by -, such as P4GPa-T500K."
             )
-        state, texts = dict(self.state), {}
+        state, texts = dict(self.state), {"system": pin_id.split(".")[0]}
         for key, word in zip(self.from_id, words, strict=True):
             state[key], texts[key] = _from_word(key, word)
         own = self.model_dump(exclude={"id", "from_id"})
