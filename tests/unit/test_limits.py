@@ -101,3 +101,15 @@ def test_another_composition_is_refused_or_marked(potential):
 def test_a_card_without_a_composition_is_marked(potential):
     check = check_composition(potential, list("AB"))
     assert not check.ok and "states a composition" in check.text
+    assert "`make train` writes a card that does" in check.text
+
+
+def test_what_may_be_insisted_on_is_said_in_a_sentence(potential):
+    """What, where, which value, and both remedies."""
+    with pytest.raises(RangeError) as caught:
+        check_limits(potential, ["A"], pressure_GPa=9, temperature_K=300)
+    said = str(caught.value)
+    assert said.endswith("Choose a state inside, or insist with FORCE=1 (--force).")
+    potential.with_name("card.toml").unlink()
+    with pytest.raises(RangeError, match=r"range unknown\. Put its card there, or insist with "):
+        check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)

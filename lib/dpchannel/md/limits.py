@@ -12,7 +12,7 @@ FAST = "model-compressed.pb"  # of a potential's folder, for molecular dynamics
 _NAME = "inside_training_range"
 _COMPOSITION = "trained_composition"
 _SLACK = 1e-4  # the card's digits; one atom of 5000
-_INSIST = "Insist with FORCE=1 (--force)."
+_INSIST = "insist with FORCE=1 (--force)"
 
 
 def require_potential(potential: Path) -> None:
@@ -44,7 +44,7 @@ def check_limits(
     if content is None:
         text = f"{potential.name} has no card.toml beside it: range unknown"
         if not force and potential.suffix != PAIR_FILE:
-            raise RangeError(f"{potential.parent}: {text}. {_INSIST}")
+            raise RangeError(f"{potential.parent}: {text}. Put its card there, or {_INSIST}.")
         return Check(_NAME, False, text)
     known = content.model.elements
     if missing := [e for e in elements if e not in known]:
@@ -65,7 +65,7 @@ def check_limits(
         return Check(_NAME, True, f"{potential.name} was trained around this state")
     text = "outside what the potential saw: " + ", ".join(outside)
     if not force:
-        raise RangeError(f"{text}. Choose a state inside, or {_INSIST[0].lower()}{_INSIST[1:]}")
+        raise RangeError(f"{text}. Choose a state inside, or {_INSIST}.")
     return Check(_NAME, False, text)
 
 
@@ -79,7 +79,10 @@ def check_composition(potential: Path, symbols: Sequence[str], *, force: bool = 
     """
     content = _card(potential)
     if content is None or not content.range.fraction:
-        return Check(_COMPOSITION, False, f"no card beside {potential.name} states a composition")
+        text = (
+            f"no card beside {potential.name} states a composition, so nobody knows whether it saw"
+        )
+        return Check(_COMPOSITION, False, f"{text} this one. `make train` writes a card that does")
     here = {element: symbols.count(element) / len(symbols) for element in content.range.fraction}
     outside = [
         f"{here[element]:.4f} of the atoms are {element} (trained {low:.4f} ... {high:.4f})"
@@ -90,7 +93,7 @@ def check_composition(potential: Path, symbols: Sequence[str], *, force: bool = 
         return Check(_COMPOSITION, True, f"{potential.name} was trained on this composition")
     text = "a composition that the potential did not see: " + ", ".join(outside)
     if not force:
-        raise RangeError(f"{text}. Train with such frames, or {_INSIST[0].lower()}{_INSIST[1:]}")
+        raise RangeError(f"{text}. Train with such frames, or {_INSIST}.")
     return Check(_COMPOSITION, False, text)
 
 
