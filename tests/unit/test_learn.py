@@ -7,7 +7,8 @@ import pytest
 
 from dpchannel.errors import InputError
 from dpchannel.learn import verdict
-from dpchannel.learn.deviation import Counts, count, lower_bound, read_deviation
+from dpchannel.learn.deviation import Counts, count, lower_bound
+from dpchannel.md.committee import read_all, read_deviation
 from dpchannel.results import Result
 from dpchannel.settings import load
 from dpchannel.settings.learn import LearnSettings, TrustSettings
@@ -55,6 +56,18 @@ def test_a_damaged_file_is_refused(tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(InputError, match=says):
         read_deviation(path)
+
+
+def test_a_run_in_several_parts_is_read_as_one(tmp_path):
+    """Columns by name here, too; the later part counts; one killed at its start says nothing."""
+    (tmp_path / "devi.0.txt").write_text(HEADER + " 0 1 1 1 0.3 1 1\n 10 1 1 1 0.4 1 1\n 20 1 1")
+    (tmp_path / "devi.10.txt").write_text("# step max_devi_f max_devi_v\n 10 0.5 1\n 20 0.6 1\n")
+    (tmp_path / "devi.20.txt").write_text("#  st")
+    step, force = read_all(tmp_path)
+    assert step.tolist() == [0, 10, 20] and force.tolist() == [0.3, 0.5, 0.6]
+    (tmp_path / "devi.20.txt").write_text(HEADER + " 20 1 1 1 here 1 1\n")
+    with pytest.raises(InputError, match=r"devi\.20\.txt: damaged"):
+        read_all(tmp_path)
 
 
 def test_frames_are_sorted_by_the_bounds():

@@ -1,33 +1,18 @@
-"""Model deviation: what a committee disagrees about, as LAMMPS writes it, and what it means."""
+"""Model deviation: what the disagreement of a committee means for its frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.errors import InputError
-
 if TYPE_CHECKING:
     from dpchannel.settings.learn import TrustSettings
 
 Array = NDArray[np.float64]
-STEP, FORCE, VIRIAL = "step", "max_devi_f", "max_devi_v"
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One row a frame: `step` (n,); `force` (n,) eV/A, of the atom where it is largest; `virial`
-    (n,) eV/atom, of its largest component.
-    """
-
-    step: NDArray[np.int64]
-    force: Array
-    virial: Array
 
 
 @dataclass(frozen=True)
@@ -53,36 +38,6 @@ class Counts:
             self.candidate + other.candidate,
             self.failed + other.failed,
         )
-
-
-def read_deviation(path: Path) -> Deviation:
-    """Rows of model_devi.out; its columns are found by name, a torn last line is left out.
-
-    Raises
-    ------
-    InputError
-        No such file, no header, a column is missing, or a row of another length.
-
-    Source: `pair_style deepmd` of DeePMD-kit 3; the deviation of an atom is the root mean square,
-    over the committee, of the distance of its force from the mean force (Zhang et al., 2019).
-    """
-    try:
-        lines = path.read_text().split("\n")[:-1]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}). Explore again.") from None
-    names = lines[0].lstrip("# ").split() if lines and lines[0].startswith("#") else []
-    if missing := [name for name in (STEP, FORCE, VIRIAL) if name not in names]:
-        raise InputError(f"{path}: no column {missing[0]}. Was it written by pair_style deepmd?")
-    rows = [line.split() for line in lines[1:] if not line.startswith("#")]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            raise InputError(f"{path}: line {number} has {len(row)} of {len(names)} columns.")
-    try:
-        table = np.array(rows, dtype=float).reshape(len(rows), len(names))
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}). Explore again.") from None
-    step, force, virial = (table[:, names.index(name)] for name in (STEP, FORCE, VIRIAL))
-    return Deviation(step.astype(np.int64), force, virial)
 
 
 def count(force: Array, trust: TrustSettings, *, never_reached: int = 0) -> Counts:

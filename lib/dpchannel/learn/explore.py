@@ -14,9 +14,9 @@ import numpy as np
 
 from dpchannel.errors import InputError
 from dpchannel.learn import farm
-from dpchannel.learn.deviation import Deviation, read_deviation
 from dpchannel.learn.state import TASK
 from dpchannel.md import files
+from dpchannel.md.committee import Deviation, read_deviation
 from dpchannel.md.engine import find_engine
 from dpchannel.md.launch import failure, reason_of
 from dpchannel.results import project_root, replacing
