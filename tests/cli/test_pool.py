@@ -10,7 +10,7 @@ import synthetic
 from dpchannel.errors import InputError
 from dpchannel.md.h5md import write_h5md
 from dpchannel.report import diffusion_task
-from dpchannel.report.pooled import run
+from dpchannel.report.pooled import analyse, run
 from dpchannel.results import Result
 from dpchannel.settings import DiffusionSettings, load
 
@@ -22,7 +22,11 @@ SIZE = {"repeat": (3, 2, 2), "produce_ps": 40.0, "shake_A": 0.05}
 def walk(folder, seed, rate=0.1, **changes):
     """One run below `folder`, its file."""
     path = folder / f"seed{seed}.h5"
+    occupancy, timestep_ps = changes.pop("occupancy", None), changes.pop("timestep_ps", 0.001)
     found = synthetic.trajectory(seed=seed, hop_rate_per_ps=rate, **(SIZE | changes))
+    found = replace(found, timestep_ps=timestep_ps)
+    if occupancy:
+        found.atoms.info["occupancy"] = occupancy
     write_h5md(path, found)
     return path
 
@@ -101,6 +105,8 @@ def test_a_failed_check_of_one_run_is_kept_with_its_seed(tmp_path):
         ({"produce_ps": 5.0}, "produce_ps = 5.0, but 10.0 in"),
         ({"repeat": (1, 1, 3)}, "repeat = .* but .* in"),
         ({"mobile_every": 100}, "frames at other steps"),
+        ({"occupancy": "random"}, "occupancy = random, but ordered in"),
+        ({"timestep_ps": 0.0005}, "timestep_fs = 0.5, but 1.0 in"),
     ],
 )
 def test_runs_of_other_states_are_refused(tmp_path, changes, says):
@@ -109,6 +115,38 @@ def test_runs_of_other_states_are_refused(tmp_path, changes, says):
     with pytest.raises(InputError, match=says):
         run(paths, SYSTEM, HOW, tmp_path / "result.json")
     assert not (tmp_path / "result.json").exists()
+
+
+def test_means_are_those_of_all_runs_and_each_holds_its_set_point(tmp_path, alike):
+    """The error of three equally long runs is a square root of three below that of one."""
+    pooled = Result.read(alike / "result.json")
+    how = load(DiffusionSettings, HOW)
+    each = [synthetic.trajectory(seed=seed, hop_rate_per_ps=0.1, **SIZE) for seed in (1, 2, 3)]
+    alone = [diffusion_task.analyse(t, synthetic.SYSTEM, how, where="x")[0] for t in each]
+    for name in ("a", "b", "c", "V", "triangle_empty", "temperature", "pressure", "site_spacing"):
+        one = [result.quantities[name] for result in alone]
+        found = pooled.quantities[name]
+        assert_allclose(found.value, np.mean([q.value for q in one]), rtol=1e-9)
+        stderr = np.sqrt(np.mean([q.stderr**2 for q in one]) / 3)
+        assert_allclose(found.stderr, stderr, rtol=1e-6)
+        assert found.n == sum(q.n for q in one)
+    kept = {check.name for check in pooled.checks if check.ok}
+    missing = {check.name for check in alone[0].checks if check.ok} - kept
+    assert not {name for name in missing if not name.startswith("diffusive")}, missing
+    # a run that was too hot, among others that were not
+    thermo = each[1].thermo | {"temperature_K": each[1].thermo["temperature_K"] + 40}
+    hot = replace(each[1], thermo=thermo)
+    result, _ = analyse({"one": each[0], "hot": hot}, synthetic.SYSTEM, how)
+    missed = {check.name: check.text for check in result.checks if not check.ok}
+    assert "set 500 K" in missed["temperature_seed2"] and "temperature_seed1" not in missed
+
+
+def test_the_sentence_says_where_the_paper_gives_a_value(tmp_path):
+    """As that of a single run does, at another state than the paper's."""
+    small = {"repeat": (1, 1, 2), "produce_ps": 10.0, "pressure_GPa": 1.0}
+    paths = [walk(tmp_path, seed, **small) for seed in (1, 2)]
+    pooled = run(paths, SYSTEM, HOW, tmp_path / "result.json")
+    assert "The paper gives a value at 500K and 4GPa only." in pooled.summary
 
 
 def test_one_run_or_one_seed_twice_is_refused(tmp_path):

@@ -1,6 +1,6 @@
 """Averages of a production run with their errors, and whether it held its set point."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ THERMO = {"temperature_K": ("temperature", "K"), "pressure_GPa": ("pressure", "G
 MAX_OFF_T = 0.01
 MAX_OFF_P_GPA = 0.05
 N_STDERR = 3.0
+_METHOD = "mean over production; statistical inefficiency, Student's t"
 
 
 def lattice_series(trajectory: Trajectory, sites: Sites) -> dict[str, Array]:
@@ -51,16 +52,34 @@ def average_quantities(
 def average(values: Array, unit: str) -> Quantity:
     """Mean of a correlated series (n,), its error and 95 % interval."""
     mean = mean_and_error(values)
-    reach = float(student.ppf(0.975, max(mean.n_independent - 1, 1.0))) * mean.stderr
-    return Quantity(
-        mean.value,
-        unit,
-        mean.stderr,
-        (mean.value - reach, mean.value + reach),
-        mean.n,
-        round(mean.n_independent, 1),
-        "mean over production; statistical inefficiency, Student's t",
-    )
+    return _mean(mean.value, unit, mean.stderr, mean.n, mean.n_independent, _METHOD)
+
+
+def together(runs: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
+    """Averages of runs that are equally long and independent of each other, as one run's.
+
+    A quantity that one of them has none of is left out.
+    """
+    found = {}
+    for name, first in runs[0].items():
+        if not all(name in run for run in runs):
+            continue
+        each = [run[name] for run in runs]
+        value = float(np.array([q.value for q in each], float).mean())
+        stderr = float(np.linalg.norm(np.array([q.stderr for q in each], float))) / len(each)
+        counts = sum(q.n or 0 for q in each), sum(q.n_independent or 0.0 for q in each)
+        found[name] = _mean(
+            value, first.unit, stderr, *counts, f"{_METHOD}; mean of {len(each)} runs"
+        )
+    return found
+
+
+def _mean(
+    value: float, unit: str, stderr: float, n: int, n_independent: float, method: str
+) -> Quantity:
+    reach = float(student.ppf(0.975, max(n_independent - 1, 1.0))) * stderr
+    ends = (value - reach, value + reach)
+    return Quantity(value, unit, stderr, ends, n, round(n_independent, 1), method)
 
 
 def set_point_checks(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> list[Check]:

@@ -87,7 +87,7 @@ def analyse(
             *set_point_checks(quantities, state),
             *transport.checks,
         ],
-        summary=_summary(system.system.name, state, quantities),
+        summary=summary(system.system.name, state, quantities),
     )
     there = [species for species in system.species if species.name in sites.species]
     named = {
@@ -114,7 +114,8 @@ def _at_rest(
     )
 
 
-def _summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:
+def summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:
+    """What a result of the system `name` says, beside the paper's D here or where it gives one."""
     numbers = paper().all_states(name, "D_c")
     elsewhere = None
     if numbers:

@@ -1,7 +1,7 @@
 """Runs of one state that differ in their seed, as one: every channel of every run counts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from dpchannel.md.h5md import Trajectory, read_h5md
 from dpchannel.physics import displacement
 from dpchannel.physics.transport import Transport, analyse_diffusion, analyse_isotropic
 from dpchannel.report import trajectory_task as task
-from dpchannel.report.averages import average
+from dpchannel.report.averages import (
+    average,
+    average_quantities,
+    lattice_series,
+    set_point_checks,
+    together,
+)
 from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
-from dpchannel.report.diffusion import sentence
-from dpchannel.report.diffusion_task import SIDECAR
-from dpchannel.report.reference import paper_diffusion_cm2_per_s
-from dpchannel.results import Check, Result, provenance, relative, sha256, write_arrays
+from dpchannel.report.diffusion_task import SIDECAR, summary
+from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites, classify
 from dpchannel.structures.measure import site_spacing
@@ -28,19 +32,27 @@ from dpchannel.structures.measure import site_spacing
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+_TWICE = "a run that counts twice makes the error too small. Give each seed once."
 MIN_CHANCE = 0.01  # of so uneven numbers of hops; below it the runs are not of one rate
-_SAME = ("compound", "pressure_GPa", "temperature_K", "repeat", "n_atoms", "produce_ps")
+_SAME = (
+    *("compound", "pressure_GPa", "temperature_K", "repeat", "occupancy", "n_atoms"),
+    *("produce_ps", "timestep_fs"),
+)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One run: its ions (n_frame, n_ion, 3) A in the lattice frame, its columns, and its state."""
+    """One run: its ions (n_frame, n_ion, 3) A in the lattice frame, its columns and its state.
+
+    With means over it, and what was checked.
+    """
 
     trajectory: Trajectory
     sites: Sites
     ions: Array
     columns: list[Index]
     state: dict[str, Any]
+    means: dict[str, Quantity]
     checks: list[Check]
 
     @property
@@ -65,51 +77,60 @@ def run(trajs: Sequence[Path], system_file: Path, settings_file: Path, out: Path
     """
     started = time.time()
     system, settings = load(SystemSettings, system_file), load(DiffusionSettings, settings_file)
-    parts = [_part(read_h5md(path), system, relative(path)) for path in trajs]
-    result, arrays = analyse(parts, [relative(path) for path in trajs], system, settings)
+    each = {relative(path): read_h5md(path) for path in trajs}
+    if len(each) < len(trajs):
+        raise InputError(f"{', '.join(map(relative, trajs))}: {_TWICE}")
+    result, arrays = analyse(each, system, settings)
     sidecar = out.parent / SIDECAR
     write_arrays(sidecar, arrays)
     result.files = {relative(path): sha256(path) for path in (sidecar, *trajs)}
     result.provenance = provenance(settings={"diffusion": settings.model_dump()}, started=started)
-    result.provenance["potential"] = parts[0].trajectory.meta.get("potential")
+    result.provenance["potential"] = next(iter(each.values())).meta.get("potential")
     result.write(out)
     return result
 
 
 def analyse(
-    parts: Sequence[_Part],
-    names: Sequence[str],
-    system: SystemSettings,
-    settings: DiffusionSettings,
+    trajectories: Mapping[str, Trajectory], system: SystemSettings, settings: DiffusionSettings
 ) -> tuple[Result, task.Arrays]:
-    """D, hops and checks of all runs, and the arrays behind them."""
-    _require_one_state(parts, names)
-    first = parts[0]
+    """D, hops, means and checks of all runs, and the arrays behind them.
+
+    Parameters
+    ----------
+    trajectories : name -> Trajectory       the names are for messages
+
+    Raises
+    ------
+    InputError          fewer than two runs, one seed twice, or runs of different states
+    NotConverged        the framework of one is not a crystal
+    """
+    parts = [_part(trajectory, system, name) for name, trajectory in trajectories.items()]
+    _require_one_state(parts, list(trajectories))
+    first, name = parts[0], system.system.name
     transport, ends = _transport(parts, settings)
-    quantities = dict(transport.quantities)
-    if first.sites.has_channel:
-        cells = np.concatenate([part.trajectory.mobile.cells for part in parts])
-        quantities["site_spacing"] = average(site_spacing(cells, first.sites), "A")
+    quantities = transport.quantities | together([part.means for part in parts])
     state = first.state | {
         "seeds": [part.seed for part in parts],
         "n_ions": int(ends[-1]),
         "n_channels": sum(part.state["n_channels"] for part in parts),
     }
-    checks = [
-        Check(f"{check.name}_seed{part.seed}", check.ok, check.text)
-        for part in parts
-        for check in part.checks
-        if not check.ok
-    ]
+    checks = _of_all(parts)
     if "hop_ion" in transport.arrays:
         checks.append(_one_rate(transport, ends))
-    name = system.system.name
-    said = sentence(
-        state, quantities, paper_D_cm2_per_s=paper_diffusion_cm2_per_s(name, state)
-    )  # fmt: skip
-    summary = f"{len(parts)} seeds together: {said}"
     checks += [*left_out(first.sites), *transport.checks]
-    return Result("diffusion", name, state, quantities, checks, summary=summary), transport.arrays
+    said = f"{len(parts)} seeds together: {summary(name, state, quantities)}"
+    return Result("diffusion", name, state, quantities, checks, summary=said), transport.arrays
+
+
+def _of_all(parts: Sequence[_Part]) -> list[Check]:
+    """One check that all runs keep; of one that some do not, theirs, each with its seed."""
+    found = []
+    for name in dict.fromkeys(check.name for part in parts for check in part.checks):
+        of_name = [(part.seed, c) for part in parts for c in part.checks if c.name == name]
+        missed = [Check(f"{name}_seed{seed}", False, c.text) for seed, c in of_name if not c.ok]
+        kept = "; ".join(f"seed {seed}: {check.text}" for seed, check in of_name)
+        found += missed or [Check(name, True, kept)]
+    return found
 
 
 def _part(trajectory: Trajectory, system: SystemSettings, where: str) -> _Part:
@@ -121,7 +142,11 @@ def _part(trajectory: Trajectory, system: SystemSettings, where: str) -> _Part:
     mobile = trajectory.mobile
     ions = displacement.lattice_frame(mobile.scaled[:], trajectory.centre, mobile.cells)
     state = task.state(trajectory, system, sites, columns)
-    return _Part(trajectory, sites, ions, columns, state, checks)
+    means = average_quantities(trajectory, sites, lattice_series(trajectory, sites))
+    checks += set_point_checks(means, state)
+    if sites.has_channel:
+        means["site_spacing"] = average(site_spacing(mobile.cells, sites), "A")
+    return _Part(trajectory, sites, ions, columns, state, means, checks)
 
 
 def _transport(
@@ -173,7 +198,4 @@ def _require_one_state(parts: Sequence[_Part], names: Sequence[str]) -> None:
             raise InputError(f"{name}: frames at other steps than in {names[0]}. Run it anew.")
     seeds = [part.seed for part in parts]
     if None in seeds or len(set(seeds)) < len(seeds):
-        raise InputError(
-            f"seeds {', '.join(map(str, seeds))}: a run that counts twice makes the error too"
-            " small. Give each seed once."
-        )
+        raise InputError(f"seeds {', '.join(map(str, seeds))}: {_TWICE}")
