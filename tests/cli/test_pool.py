@@ -83,6 +83,15 @@ def test_runs_of_different_rates_are_not_one(tmp_path):
     assert not check.ok and " hops; chance of so uneven numbers" in check.text
 
 
+def test_what_few_channels_cannot_tell_is_said(tmp_path):
+    """Two channels a run, in two runs: the numbers of hops are shared out in six ways."""
+    small = {"repeat": (1, 1, 2), "produce_ps": 20.0}
+    paths = [walk(tmp_path, seed, rate, **small) for seed, rate in ((1, 0.0), (2, 0.3))]
+    pooled = run(paths, SYSTEM, HOW, tmp_path / "result.json")
+    (check,) = [check for check in pooled.checks if check.name == "seeds_agree"]
+    assert check.ok and "never below 0.33, so nothing is known" in check.text
+
+
 def test_a_failed_check_of_one_run_is_kept_with_its_seed(tmp_path):
     paths = []
     for seed, ok in ((1, True), (2, False)):

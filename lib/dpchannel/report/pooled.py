@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from dpchannel.errors import InputError
 from dpchannel.md.h5md import Trajectory, read_h5md
 from dpchannel.physics import displacement
+from dpchannel.physics.one_rate import one_rate
 from dpchannel.physics.transport import Transport, analyse_diffusion, analyse_isotropic
 from dpchannel.report import trajectory_task as task
 from dpchannel.report.averages import (
@@ -107,16 +107,18 @@ def analyse(
     parts = [_part(trajectory, system, name) for name, trajectory in trajectories.items()]
     _require_one_state(parts, list(trajectories))
     first, name = parts[0], system.system.name
-    transport, ends = _transport(parts, settings)
+    transport, columns = _transport(parts, settings)
     quantities = transport.quantities | together([part.means for part in parts])
     state = first.state | {
         "seeds": [part.seed for part in parts],
-        "n_ions": int(ends[-1]),
+        "n_ions": sum(part.state["n_ions"] for part in parts),
         "n_channels": sum(part.state["n_channels"] for part in parts),
     }
     checks = _of_all(parts)
     if "hop_ion" in transport.arrays:
-        checks.append(_one_rate(transport, ends))
+        hop_ion = transport.arrays["hop_ion"]
+        hops = [int(np.isin(hop_ion, column).sum()) for column in columns]
+        checks.append(_agree(hops, [len(part.columns) for part in parts]))
     checks += [*left_out(first.sites), *transport.checks]
     said = f"{len(parts)} seeds together: {summary(name, state, quantities)}"
     return Result("diffusion", name, state, quantities, checks, summary=said), transport.arrays
@@ -151,32 +153,29 @@ def _part(trajectory: Trajectory, system: SystemSettings, where: str) -> _Part:
 
 def _transport(
     parts: Sequence[_Part], settings: DiffusionSettings
-) -> tuple[Transport, NDArray[np.int64]]:
-    """Of the ions of all runs side by side, and where the ions of each run end among them."""
+) -> tuple[Transport, list[Index]]:
+    """Of the ions of all runs side by side, and which of them are in each channel."""
     ions = np.concatenate([part.ions for part in parts], axis=1)
-    counts = np.array([part.ions.shape[1] for part in parts])
-    ends = np.cumsum(counts)
+    starts = np.cumsum([0, *(part.ions.shape[1] for part in parts[:-1])])
     time_ps, sites = parts[0].trajectory.mobile.time_ps, parts[0].sites
     if not sites.has_channel:
-        return analyse_isotropic(ions, time_ps, settings), ends
+        return analyse_isotropic(ions, time_ps, settings), []
     columns = [
-        column + start
-        for part, start in zip(parts, ends - counts, strict=True)
-        for column in part.columns
+        column + start for part, start in zip(parts, starts, strict=True) for column in part.columns
     ]
     cells = np.concatenate([part.trajectory.mobile.cells for part in parts])
     spacing = float(site_spacing(cells, sites).mean())
-    return analyse_diffusion(ions, time_ps, columns, sites.axis_index, spacing, settings), ends
+    return analyse_diffusion(ions, time_ps, columns, sites.axis_index, spacing, settings), columns
 
 
-def _one_rate(transport: Transport, ends: NDArray[np.int64]) -> Check:
-    """Numbers of hops of the runs against Poisson numbers of one rate."""
-    of_run = np.searchsorted(ends, np.asarray(transport.arrays["hop_ion"], int), side="right")
-    hops = np.bincount(of_run, minlength=len(ends))
-    mean = hops.mean()
-    square = float(((hops - mean) ** 2).sum() / mean) if mean > 0 else 0.0
-    chance = float(chi2.sf(square, len(hops) - 1))
-    text = f"{', '.join(map(str, hops))} hops; chance of so uneven numbers {chance:.2g}"
+def _agree(hops: Sequence[int], channels: Sequence[int]) -> Check:
+    """Whether the channels of one run hop more than those of another: `channels` has each run."""
+    runs = np.split(np.array(hops), np.cumsum(channels)[:-1])
+    chance, least = one_rate(runs)
+    text = f"{', '.join(str(run.sum()) for run in runs)} hops; chance of so uneven numbers"
+    text += f" {chance:.2g}, whole channels exchanged between the runs"
+    if least > MIN_CHANCE:
+        text += f"; with so few channels never below {least:.2g}, so nothing is known"
     return Check("seeds_agree", chance >= MIN_CHANCE, text)
 
 
