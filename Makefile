@@ -96,21 +96,23 @@ seed        = $(word 2,$(subst -seed, ,$(lastword $(subst /, ,$*))))
 
 # Potentials: the data set that is shipped, or DATA=folder of bin/dataset.py.
 DATA    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
-# A data set of another project is adopted once: gated, and whole folders of it held out.
-# Labelled extxyz serves for parity as it is.
-ifneq ($(filter train $(if $(filter %.extxyz,$(DATA)),,parity benchmark),$(MAKECMDGOALS)),)
-  ifeq ($(wildcard $(DATA)/origin.json)$(origin DATA),command line)
-    override DATA := $(shell $(PY) bin/adopt.py $(DATA) --out $(RUNS)/$(SYSTEM)/data/$(subst /,_,$(DATA:/=)) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --system inputs/$(SYSTEM).toml)
-    ifeq ($(DATA),)
-      $(error DATA as above)
-    endif
+TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
+# A data set of another project, or the labels of `make label`, are adopted once: gated, and whole
+# folders of them held out. Labelled extxyz serves for parity as it is.
+ADOPT = $(shell $(PY) bin/adopt.py $(DATA) --out $(RUNS)/$(SYSTEM)/data/$(subst /,_,$(DATA:/=)) --engine $(if $(findstring command,$(origin ENGINE)),$(ENGINE),vasp) --system inputs/$(SYSTEM).toml)
+ifeq ($(wildcard $(DATA)/origin.json),)
+  ifneq ($(and $(filter command,$(origin DATA)),$(filter train $(TRAINED)/% $(if $(filter %.extxyz,$(DATA)),,parity benchmark),$(MAKECMDGOALS))),)
+    override DATA := $(ADOPT)
+    $(if $(DATA),,$(error DATA as above))
+  else ifneq ($(and $(filter train $(TRAINED)/%,$(MAKECMDGOALS)),$(wildcard $(DATA)/labelled.extxyz)),)
+    DATA := $(ADOPT)
+    $(if $(DATA),,$(error DATA as above))
   endif
 endif
 NETWORK ?= $(if $(filter paper toy,$(PROFILE)),$(PROFILE),shipped)
 THREADS ?= $(or $(CORES),$(shell nproc))
 LABELS  := $(RUNS)/$(SYSTEM)/labels/$(ENGINE)
 STRUCTURE := $(RUNS)/$(SYSTEM)/structure
-TRAINED := $(RUNS)/$(SYSTEM)/$(PROFILE)/potential
 
 ##@ Physics
 structure: $(STRUCTURE)/result.json $(STRUCTURE)/views.png ## The crystal: lattice and distances, and its two views as in Fig. 1

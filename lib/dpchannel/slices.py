@@ -207,6 +207,11 @@ def training_slice(system_name: str, network: str, data: Path) -> str:
     ------
     InputError              the data set or the network is missing
     """
+    if not (data / "origin.json").is_file():
+        raise InputError(
+            f"{shown(data)}: no data set there (no origin.json). Make one with `make labels`, from"
+            " DFT with `make label ENGINE=cp2k`, or name another: DATA=folder."
+        )
     how = read_toml(INPUTS / "training.toml")
     networks = how.pop("networks", {})
     if network not in networks:

@@ -272,6 +272,20 @@ def test_the_folder_of_make_label_is_data(project):
     dataset = "runs/pb10po46o/data/labels/dataset"
     assert f"bin/train.py {dataset} " in done.out and f"bin/parity.py {dataset} " in done.out
     assert [row["trajectory"] for row in rows(project / dataset) if row["split"] == "test"] == ["3"]
+    # those of a campaign are where training looks for them: no DATA
+    (project / "inputs/labels").unlink()
+    for atoms in frames:
+        atoms.info["engine"] = "cp2k 2025.1"
+    home = project / "inputs/labels/pb10po46o/cp2k"
+    home.mkdir(parents=True)
+    write(home / "labelled.extxyz", frames, format="extxyz")
+    done = project.make("-n", "train", "ENGINE=cp2k")
+    assert done.code == 0, done.err
+    dataset = "runs/pb10po46o/data/inputs_labels_pb10po46o_cp2k/dataset"
+    assert f"bin/train.py {dataset} " in done.out
+    assert len(rows(project / dataset)) == 4
+    done = project.make("-n", "train", "ENGINE=vasp")  # that has none
+    assert done.code != 0 and "no data set there" in done.err and "`make label" in done.err
     done = project.make("export", "DATA=labels")
     assert done.code == 0, done.err
     assert len(read(project / "runs/pb10po46o/export/labels.extxyz", ":")) == 4
