@@ -374,7 +374,7 @@ ITERS ?=
 LOOP  := $(RUNS)/$(SYSTEM)/loop
 JOBS_loop = train_gpu:$(LOOP)/result.json
 loop: $(call here,$(LOOP)/result.json) | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
-	@$(if $(submit),grep -s '"summary": "finished' $(LOOP)/result.json || $(submit))
+	@$(if $(submit),why=$$($(if $(RETRY),,$(PY) bin/loop_left.py $(LOOP) $(if $(ITERS),--iterations $(ITERS)))) && if test "$$why"; then echo "$$why"; else $(submit); fi)
 
 $(LOOP)/result.json: always | $(VENV)
 	@$(STEP) $@ bin/loop.py $(DATA) --out $(@D) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)

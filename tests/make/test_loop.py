@@ -19,7 +19,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 
 from dpchannel.labels.dataset import build
-from dpchannel.results import Result
+from dpchannel.results import Check, Result
 from dpchannel.settings import LabelSettings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,10 +254,32 @@ def test_on_a_cluster_one_job_goes_on_with_it(project, cluster):
     (cluster / "queue").write_text(f"17|0|17|{batch.name}|RUNNING|n1|None\n")
     assert "in queue: " in project.make(*words).err
     (cluster / "queue").unlink()
-    done = Result("loop", "pb10po46o", {}, {}, summary="finished after 2 iterations")
+    done = Result("loop", "pb10po46o", {"iteration": 1}, {}, summary="finished after 2 iterations")
+    done.checks = [Check("finished", True, done.summary)]
     done.write(project / LOOP / "result.json")
     assert "finished after 2 iterations" in project.make(*words).out
     assert len((cluster / "sbatch.log").read_text().splitlines()) == 1
+
+
+def test_on_a_cluster_no_job_for_iterations_that_are_done(project, cluster):
+    """Three of three without the end of the loop: a job would do nothing, and so would the next."""
+    why = "goes on: iteration 2: least in P4GPa_T900K: 90.0% accurate, asked 99.0%"
+    done = Result("loop", "pb10po46o", {"iteration": 2}, {}, [Check("finished", False, why)])
+    done.summary = why
+    done.write(project / LOOP / "result.json")
+    words = ("loop", "ENGINE=cp2k", "RUNNER=slurm", "YES=1")
+    told = project.make(*words, "ITERS=3")
+    assert told.code == 0 and "3 of 3 iterations are done" in told.out, told.err
+    assert "ITERS=4 or more goes on" in told.out
+    assert not (cluster / "sbatch.log").exists()
+    for more in ("ITERS=4", "RETRY=1"):  # one more, and the labels that failed
+        assert "submitted: 17" in project.make(*words, more).err
+        for batch in (project / "runs/slurm").glob("loop-*"):
+            shutil.rmtree(batch)
+    learn = project / "inputs/learn.toml"
+    text = re.sub("max_iterations = .*", "max_iterations = 3", learn.read_text())
+    learn.write_text(text)
+    assert "3 of 3 iterations are done" in project.make(*words).out
 
 
 def test_the_folder_of_make_label_is_data(project):

@@ -30,6 +30,21 @@ def is_done(root: Path, number: int) -> bool:
     return (dataset_for(root, number + 1) / "origin.json").exists()
 
 
+def nothing_left(root: Path, iterations: int) -> str:
+    """Why a loop of at most `iterations` has nothing left to do; empty when it has."""
+    path = root / RESULT
+    if not path.exists():
+        return ""
+    verdict = json.loads(path.read_text())
+    done = verdict["state"]["iteration"] + 1
+    if any(check["name"] == "finished" and check["ok"] for check in verdict["checks"]):
+        return f"{root}: {verdict['summary']}"
+    if done < iterations:
+        return ""
+    more = f"ITERS={done + 1} or more goes on"
+    return f"{root}: {done} of {iterations} iterations are done; {verdict['summary']}. {more}."
+
+
 def describe(root: Path) -> str:
     """One line: iteration, stage and how far it is, and the last verdict."""
     numbers = sorted(int(m[1]) for p in root.iterdir() if (m := _ITERATION.fullmatch(p.name)))
