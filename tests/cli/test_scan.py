@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from dpchannel.plots import style
+from dpchannel.plots.columns import plot_columns
 from dpchannel.report import columns, scan
 from dpchannel.results import Quantity, Result, sha256, write_arrays
 from dpchannel.units import boltzmann_in_ev_per_k, gpa_in_ev_per_a3
@@ -136,8 +138,8 @@ def test_another_task_is_refused(tmp_path, run_bin):
 
 def of_length(folder, n, D, **changes):
     """A diffusion result in columns of n ions, with a D of its own."""
-    state = {"profile": f"n{n}", "ions_per_column": [n]} | changes
-    path = state_result(folder / f"n{n}", 4, 900, **state)
+    state = {"profile": f"n{n}", "ions_per_column": [n], "sites_per_column": 2 * n} | changes
+    path = state_result(folder / f"n{n}", 4, 900, **({"potential": "a" * 64} | state))
     result = Result.read(path)
     result.quantities["D_c"] = Quantity(D, "cm2/s", 0.1 * D, (0.82 * D, 1.22 * D), 64, 16, "exact")
     msd = {
@@ -166,6 +168,8 @@ def test_a_single_file_moves_slower_the_longer_it_is(tmp_path, power, run_bin):
     # two values 10 % uncertain, a factor 2 apart in n: 0.1 sqrt(2) / ln 2 = 0.2
     assert_allclose((high - low) / (2 * 1.96), 0.2, rtol=0.05)
     assert list(found.quantities) == ["D_c_n4", "D_c_n8", "power"]
+    # a pin of the power is stale with another potential
+    assert found.provenance["potential"]["sha256"] == "a" * 64 and found.checks[0].ok
     figure = tmp_path / "figure.png"
     drawn = run_bin("plot_columns.py", *paths, "--out", figure)
     assert drawn.returncode == 0, drawn.stderr
@@ -197,6 +201,8 @@ def test_a_bound_in_long_columns_bounds_the_power(tmp_path):
         ({"temperature_K": 700.0}, "temperature_K ['700.0', '900']: give results of one state"),
         ({"ions_per_column": [4]}, "columns of [4, 4] ions: give one result for each"),
         ({"ions_per_column": [4, 8]}, "columns of [4, 8] ions. Compare columns of one length"),
+        ({"sites_per_column": 12}, "filled differently (1/2 of the sites, 2/3 of the sites)"),
+        ({"sites_per_column": None}, "no sites_per_column. Analyse its run again"),
     ],
 )
 def test_columns_of_different_states_are_not_compared(tmp_path, changes, said, run_bin):
@@ -204,6 +210,23 @@ def test_columns_of_different_states_are_not_compared(tmp_path, changes, said, r
     done = run_bin("column_length.py", *paths, "--out", tmp_path / "result.json")
     assert done.returncode == 2 and said in done.stderr
     assert not (tmp_path / "result.json").exists()
+
+
+def test_columns_of_two_potentials_belong_to_none_and_say_so(tmp_path):
+    paths = [of_length(tmp_path, n, 1e-5, potential=name * 64) for n, name in ((4, "a"), (8, "b"))]
+    found = columns.run(paths, tmp_path / "result.json")
+    assert found.provenance["potential"] is None
+    (check,) = found.checks
+    assert not check.ok and check.text.startswith("different potential: ")
+
+
+def test_every_length_has_a_colour_of_its_own(tmp_path, monkeypatch):
+    paths = [of_length(tmp_path, n, 1e-5) for n in (2, 4, 6, 8, 10, 12)]
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, out: drawn.append(figure))
+    plot_columns(paths, [tmp_path / "figure.png"])
+    handles = drawn[0].axes[0].get_legend().get_lines()
+    assert len({tuple(line.get_color()) for line in handles}) == len(handles) == 6
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dpchannel.plots import style
 from dpchannel.plots.sidecar import load_sidecar
 from dpchannel.results import Result
-
-_COLOURS = (style.OTHER, style.MOBILE, "#4a8f3c", "#7b4fa3")
 
 
 def plot_columns(result_paths: list[Path], out: list[Path]) -> None:
@@ -21,11 +21,13 @@ def plot_columns(result_paths: list[Path], out: list[Path]) -> None:
     results.sort(key=lambda pair: pair[0].state["ions_per_column"])
     state = results[0][0].state
     with style.house_style():
+        from matplotlib import colormaps
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(4.8, 4.8), layout="constrained")
         main, slope = figure.subplots(2, 1, sharex=True, height_ratios=[2.0, 1.0])
-        for (result, path), colour in zip(results, _COLOURS * 9, strict=False):
+        colours = colormaps["viridis"](np.linspace(0, 0.85, len(results)))  # yellow is too pale
+        for (result, path), colour in zip(results, colours, strict=True):
             arrays: dict[str, Any] = load_sidecar(result, path, "msd.npz")
             n, lag = result.state["ions_per_column"][0], arrays["lag_ps"][1:]
             mean, error = arrays["msd_c"][1:], arrays["msd_c_stderr"][1:]

@@ -9,13 +9,20 @@ Source: Hahn & Kärger, J. Phys. Chem. B 102, 5766 (1998), for single files of f
 
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 from math import log
 from pathlib import Path
 
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import ActivationLine
-from dpchannel.report.logarithm import observation, quantity, require_logarithms
-from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
+from dpchannel.report.logarithm import (
+    observation,
+    one_potential,
+    quantity,
+    require_logarithms,
+    same_origin,
+)
+from dpchannel.results import Quantity, Result, provenance, relative, sha256
 
 OF = "D_c"
 _MEANING = "ions that move on only with their column give -1"
@@ -32,13 +39,15 @@ def run(paths: Sequence[Path], out: Path) -> Result:
 
     Raises
     ------
-    InputError          fewer than two lengths, different states or systems, or no D
+    InputError          fewer than two lengths, different states, systems or shares of empty sites,
+                        or no D
     """
     started = time.time()
     results = [Result.read(path) for path in paths]
     require_logarithms(results, paths, OF)
     lengths = [_length(result, path) for result, path in zip(results, paths, strict=True)]
     _require_one_state(results, lengths)
+    _require_one_filling(results, paths, lengths)
     line = ActivationLine(
         [observation(result, log(n), OF) for result, n in zip(results, lengths, strict=True)]
     )
@@ -51,11 +60,12 @@ def run(paths: Sequence[Path], out: Path) -> Result:
         system=results[0].system,
         state=state | {"ions_per_column": sorted(lengths)},
         quantities={f"{OF}_n{n}": r.quantities[OF] for n, r in pairs} | {"power": power},
-        checks=[_one_potential(results)],
+        checks=[same_origin(results)],
         summary=_sentence(pairs, power),
     )
     result.files = {relative(path): sha256(path) for path in paths}
     result.provenance = provenance(settings={}, started=started)
+    result.provenance["potential"] = one_potential(results)
     result.write(out)
     return result
 
@@ -76,10 +86,22 @@ def _require_one_state(results: Sequence[Result], lengths: Sequence[int]) -> Non
             raise InputError(f"{what} {sorted(map(str, found))}: give results of one state.")
 
 
-def _one_potential(results: Sequence[Result]) -> Check:
-    kinds = {(r.provenance.get("potential") or {}).get("sha256") for r in results}
-    text = "one potential" if len(kinds) == 1 else f"{len(kinds)} different potentials"
-    return Check("same_origin", len(kinds) == 1, text)
+def _require_one_filling(
+    results: Sequence[Result], paths: Sequence[Path], lengths: Sequence[int]
+) -> None:
+    """Ions of a fuller column move less, however long it is."""
+    found = set()
+    for result, path, n in zip(results, paths, lengths, strict=True):
+        sites = result.state.get("sites_per_column")
+        if not sites:
+            raise InputError(f"{path}: no sites_per_column. Analyse its run again.")
+        found.add(Fraction(n, sites))
+    if len(found) > 1:
+        filled = ", ".join(f"{share} of the sites" for share in sorted(found))
+        raise InputError(
+            f"columns that are filled differently ({filled}): length and empty sites would change"
+            " together. Choose LENGTHS with the same share."
+        )
 
 
 def _sentence(pairs: Sequence[tuple[int, Result]], power: Quantity) -> str:

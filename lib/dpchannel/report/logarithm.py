@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from math import isfinite, log
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import norm
 
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import Observation, Range
 from dpchannel.physics.intervals import CONFIDENCE
-from dpchannel.results import Quantity, Result
+from dpchannel.results import Check, Quantity, Result
 
 
 def require_logarithms(results: Sequence[Result], paths: Sequence[Path], of: str) -> None:
@@ -55,3 +56,23 @@ def quantity(found: Range, unit: str, method: str, n: int) -> Quantity:
         limit = found.low if found.kind == "lower_bound" else found.high
         return Quantity(limit, unit, None, None, n, n, f"one-sided limit: {method}", found.kind)
     return Quantity(None, unit, n=n, n_independent=n, method=f"no number: {method}")
+
+
+def one_potential(results: Sequence[Result]) -> dict[str, Any] | None:
+    """What drove all of them, with which a pin of their line is fresh; None if not one did."""
+    known = [result.provenance.get("potential") or {} for result in results]
+    same = len({potential.get("sha256") for potential in known}) == 1
+    return known[0] or None if same else None
+
+
+def same_origin(results: Sequence[Result], keys: Sequence[str] = ()) -> Check:
+    """One potential and one value of these keys of the state, or the line mixes effects."""
+    found: dict[str, set[str | None]] = {
+        "potential": {(r.provenance.get("potential") or {}).get("sha256") for r in results},
+        **{key: {str(r.state.get(key)) for r in results} for key in keys},
+    }
+    differ = [name for name, values in found.items() if len(values) > 1]
+    text = f"one {' and '.join(found)}"
+    if differ:
+        text = f"different {' and '.join(differ)}: their differences are in the line, too"
+    return Check("same_origin", not differ, text)

@@ -13,12 +13,19 @@ from scipy.stats import chi2
 from dpchannel import units
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import ActivationLine, Range
-from dpchannel.report.logarithm import observation, quantity, require_logarithms
+from dpchannel.report.logarithm import (
+    observation,
+    one_potential,
+    quantity,
+    require_logarithms,
+    same_origin,
+)
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 
 SIDECAR = "scan.npz"
 GRID = 41  # points of a drawn line
 MARGIN = 0.05  # of its range, beyond the outermost points
+_CELL = ("repeat", "occupancy")  # of points on one line the same
 MIN_CHANCE = 0.01  # of a chi-square at least this large; below it the points are on no line
 
 
@@ -86,7 +93,7 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     results = [Result.read(path) for path in paths]
     _require(results, paths, scan, of)
     quantities: dict[str, Quantity] = {}
-    arrays, checks, said = _points(results, of), [_same_origin(results)], []
+    arrays, checks, said = _points(results, of), [same_origin(results, _CELL)], []
     for group, members in _groups(results, scan).items():
         label = _label(scan.across, group)
         line = ActivationLine([observation(r, scan.x(r.state), of) for r in members])
@@ -108,8 +115,7 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     write_arrays(sidecar, arrays)
     result.files = {relative(path): sha256(path) for path in (sidecar, *paths)}
     result.provenance = provenance(settings={"of": of}, started=started)
-    driven = {(p := r.provenance.get("potential") or {}).get("sha256"): p for r in results}
-    result.provenance["potential"] = driven.popitem()[1] or None if len(driven) == 1 else None
+    result.provenance["potential"] = one_potential(results)
     result.write(out)
     return result
 
@@ -195,27 +201,6 @@ def _straight(line: ActivationLine, label: str) -> list[Check]:
     chance = float(chi2.sf(square, dof))
     text = f"chi-square {square:.1f} for {dof} degrees of freedom, chance {chance:.2g}"
     return [Check(f"straight_{label}", chance >= MIN_CHANCE, text)]
-
-
-def _same_origin(results: Sequence[Result]) -> Check:
-    """One potential and one size of cell, or the line mixes effects."""
-    kinds = {
-        (
-            (r.provenance.get("potential") or {}).get("sha256"),
-            tuple(r.state.get("repeat") or ()),
-            r.state.get("occupancy"),
-        )
-        for r in results
-    }
-    ok = len(kinds) == 1
-    return Check(
-        "same_origin",
-        ok,
-        "one potential, cell and occupancy"
-        if ok
-        else f"{len(kinds)} different potentials, cells "
-        "or occupancies: their differences are in the line, too",
-    )
 
 
 def _state(results: Sequence[Result], of: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def state(
         "channel_axis": system.channel.axis,
         "n_channels": len(sites.columns) if sites.has_channel else 0,
         "ions_per_column": sorted({len(column) for column in columns}),
+        "sites_per_column": sites.site_count if sites.has_channel else None,
         "equilibrate_ps": profile.get("equilibrate_ps"),
         "produce_ps": round(float(length), 6),
         "timestep_fs": round(1000 * trajectory.timestep_ps, 6),
