@@ -30,7 +30,18 @@ Index = NDArray[np.int64]
 
 SIDECAR = "msd.npz"
 MAX_PATH_FRAMES = 2000  # of the ions' paths kept for the figure
-FIRST = ("D_c", "D_ab", "D_3d", "D_c_SI", "D_ab_SI", "D_3d_SI", "n_hops", "ion_ns", "hop_rate")
+FIRST = (
+    "D_c",
+    "D_ab",
+    "D_3d",
+    "D_c_SI",
+    "D_ab_SI",
+    "D_3d_SI",
+    "n_hops",
+    "n_returns",
+    "ion_ns",
+    "hop_rate",
+)
 
 
 def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result:
