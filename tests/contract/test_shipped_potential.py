@@ -14,7 +14,7 @@ from dpchannel.md.committee import mean_deviation
 from dpchannel.md.single_point import single_point
 from dpchannel.potential.calculator import calculator
 from dpchannel.report.melting import committee_check
-from dpchannel.results import project_root, sha256
+from dpchannel.results import Result, project_root, sha256
 from dpchannel.settings import (
     MDSettings,
     ProfileSettings,
@@ -81,6 +81,26 @@ def test_readme_states_the_errors_of_the_card():
         energy, force = row["energy_mae_meV_per_atom"], row["force_mae_eV_per_A"]
         virial = row["virial_mae_meV_per_atom"]
         assert f"| {kind} | {row['frames']} | {energy:.2f} | {force:.3f} | {virial:.2f} |" in readme
+
+
+def test_readme_states_how_many_limits_the_shipped_potential_meets():
+    root = project_root()
+    found = Result.read(root / "regression/evidence/pb10po46o/verify/result.json")
+    met = sum(check.ok for check in found.checks)
+    assert f"it meets {met} of {len(found.checks)} limits" in (root / "README.md").read_text()
+    assert found.provenance["potential"]["sha256"] == sha256(PRECISE)
+
+
+def test_readme_states_what_the_long_runs_say():
+    root = project_root()
+    for pressure in ("0GPa", "4GPa"):
+        where = f"regression/evidence/pb10po46o/diffusion/P{pressure}/T500K/result.json"
+        found = Result.read(root / where)
+        assert found.state["profile"] == "standard"
+        assert found.provenance["potential"]["sha256"] == sha256(FAST)
+        mantissa, exponent = f"{found.quantities['D_c'].value:.1e}".split("e")
+        row = f"| {found.quantities['n_hops'].value:g} | < {mantissa}e{int(exponent)} | `diffusion"
+        assert f"{row} P={pressure} PROFILE=standard`" in (root / "README.md").read_text()
 
 
 def test_compressed_forces_are_those_of_the_network(atoms, forces, system):
