@@ -22,6 +22,7 @@ elements = ["Pb", "P", "O"]
 [range]
 temperature_K = [10, 1800]
 pressure_GPa = [-1, 8]
+fraction = { Pb = [0.2439, 0.2439], P = [0.1463, 0.1463], O = [0.6098, 0.6098] }
 """
 
 
@@ -70,7 +71,10 @@ def test_a_toy_run_from_structure_to_trajectory(run_bin, potential, tmp_path):
     assert meta["state"] == {"pressure_GPa": 1.0, "temperature_K": 300.0}
     assert (meta["system"], meta["profile"], meta["ranks"]) == ("pb10po46o", "toy", 1)
     assert len(meta["potential"]["sha256"]) == 64
-    assert [check["ok"] for check in meta["checks"]] == [True]
+    assert {check["name"]: check["ok"] for check in meta["checks"]} == {
+        "inside_training_range": True,
+        "trained_composition": True,
+    }
     # types carry the names of the settings, in their order, whatever the order in the model
     work = out.parent / "md"
     assert '"pair_coeff * * ${elements}"' in (work / "npt.in").read_text()
@@ -113,8 +117,8 @@ def test_force_leaves_the_range_with_a_warning_that_stays(run_bin, potential, tm
     done = run_bin("md.py", *arguments(potential, out, temperature="2500K"), "--force")
     assert done.returncode == 0, done.stderr
     assert "warning: outside what the potential saw: T = 2500 K" in done.stderr
-    (check,) = read_h5md(out).meta["checks"]
-    assert not check["ok"] and "2500" in check["text"]
+    check, composition = read_h5md(out).meta["checks"]
+    assert not check["ok"] and "2500" in check["text"] and composition["ok"]
 
 
 def test_a_damaged_potential_is_named_with_its_log(run_bin, potential, tmp_path):

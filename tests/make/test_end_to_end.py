@@ -31,6 +31,7 @@ def test_two_states_at_once_then_nothing(project):
     assert project.make("status").out.count("finished") == 2
 
 
+@pytest.mark.slow
 def test_two_seeds_are_two_runs_and_one_result_then_nothing(project):
     words = ("PROFILE=toy", "POTENTIAL=tether.lammps", "P=0GPa", "T=100K", "SEED=2 1")
     done = project.make("-j2", "diffusion", *words)
@@ -71,6 +72,7 @@ def test_scan_and_mechanism_of_a_toy_then_nothing(project):
     assert project.files() == before
 
 
+@pytest.mark.slow
 def test_columns_of_two_lengths_then_nothing(project):
     """Each length is run as `make diffusion` runs it, once."""
     short = (project / "inputs/profiles/toy.toml").read_text()

@@ -195,6 +195,7 @@ def litharge(project, without_training):
 
 
 @pytest.mark.skipif(shutil.which("cp2k") is None, reason="CP2K is not installed: `make setup-dft`")
+@pytest.mark.slow
 def test_with_labels_of_cp2k_killed_in_one_of_them(litharge):
     """Begins with the folder of `make label`; the label that was killed is the only one again."""
     words = ("loop", "SYSTEM=litharge", "PROFILE=toy", "ENGINE=cp2k", "DATA=first", "ITERS=2")

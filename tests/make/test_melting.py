@@ -164,6 +164,7 @@ def test_a_committee_asked_for_later_is_not_passed_over(pretend, mode):
     assert done.code != 0 and "none.pb: cannot be read" in done.err
 
 
+@pytest.mark.slow
 def test_the_toy_heats_to_a_result_with_both_brackets(project):
     """The whole of it, from the crystal to the figure; atoms on springs have no physics to find."""
     done = project.make("melting", *TOY)
