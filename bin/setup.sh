@@ -20,7 +20,10 @@ fi
 
 total=$(grep -c '^[a-z].*==' "$lock")
 show_progress() { # one line a package, as a count
-    awk -v total="$total" -v tty="$([ -t 2 ] && echo 1)" '
+    # mawk, Debian's awk, would hold back what it reads from a pipe
+    local interactive=()
+    awk -W version 2>&1 </dev/null | grep -q '^mawk' && interactive=(-W interactive)
+    awk "${interactive[@]}" -v total="$total" -v tty="$([ -t 2 ] && echo 1)" '
         /^(Collecting|Processing)/ && tty { printf "\r  %d of %d packages: %-40.40s", ++n, total, $2 > "/dev/stderr" }
         /^(Collecting|Processing)/ && !tty && ++n % 20 == 0 { printf "  %d of %d packages\n", n, total > "/dev/stderr" }
         /^Installing/ { printf "%s  unpacking ...\n", tty ? "\r\033[K" : "", n > "/dev/stderr" }'

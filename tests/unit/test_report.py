@@ -1,5 +1,6 @@
 """The sentence, the table, the published numbers, and the figure, from results made by hand."""
 
+import io
 import math
 from dataclasses import replace
 
@@ -82,6 +83,7 @@ def test_sentence_says_when_hops_are_taken_back(n_back, told):
     back = {"n_returns": Quantity(n_back, "", n=13)}
     said = sentence(STATE, bound(27, 36.9) | back, paper_D_cm2_per_s=PAPER_D)
     assert ("13 of 13 later hops of an ion took back the one before" in said) is told
+    assert ("chance of 27" in said) is not told  # a count of such hops compares with nothing
 
 
 def test_sentence_of_an_estimate_gives_its_interval_and_no_advice():
@@ -252,3 +254,22 @@ def test_show_puts_the_committed_run_beside_this_one(tmp_path, monkeypatch, caps
     assert words.endswith("The sentence.")  # what a person reads is on the last line
     # the committed file itself is not compared with itself
     assert show.collect(committed).evidence is None
+
+
+@pytest.mark.parametrize(
+    ("width", "without"),
+    [(109, ()), (84, ("95 % interval",)), (60, ("95 % interval", "committed"))],
+)
+def test_a_narrow_terminal_loses_columns_and_no_digit(width, without):
+    from rich.console import Console
+
+    D = Quantity(7.93e-06, "cm2/s", ci95=(1.25e-06, 8.37e-06), method="slope")
+    a = Quantity(9.83884, "A", 0.00081, (9.83721, 9.84047), method="mean")
+    rows = [table.Row("D_c", D, D, 7.3e-06), table.Row("triangle_filled", a, a, None)]
+    file = io.StringIO()
+    drawn = table.rich_table(Result("diffusion", "toy", {}, {}), rows, width=width)
+    Console(file=file, width=width).print(drawn)
+    said = file.getvalue()
+    assert "…" not in said and "9.83884 +- 0.00081" in said and "7.3e-06" in said
+    for name in ("95 % interval", "committed"):
+        assert (name in said) is (name not in without)

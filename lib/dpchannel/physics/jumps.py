@@ -153,7 +153,7 @@ def independence(
     together = concerted(found, columns, time_ps, window_ps)
     text = (
         f"{together.same} pairs of neighbours hop in one direction within {window_ps:g} ps, "
-        f"{together.expected:.2g} by chance (so many or more: {100 * together.chance:.2g} %)"
+        f"{together.expected:.2g} by chance (so many or more: {100 * together.chance:.3g} %)"
     )
     if together.chance < 1 - CONFIDENCE:
         text += "; so the intervals that rest on the number of hops are too narrow"

@@ -46,7 +46,8 @@ def sentence(
     ]
     if paper_D_cm2_per_s is not None:
         spacing = quantities["site_spacing"].value or 0.0
-        parts.append(_paper(paper_D_cm2_per_s, ion_ns, spacing, n_hops))
+        lasting = not _returns(quantities.get("n_returns"))
+        parts.append(_paper(paper_D_cm2_per_s, ion_ns, spacing, n_hops if lasting else None))
     elif paper_state is not None:
         parts.append(
             f"The paper gives a value at {units.temperature_label(paper_state.temperature_K)} and "
@@ -75,10 +76,15 @@ def _value(D: Quantity, name: str = "D_c") -> str:
     return f"{name} = {_short(D.value)} {D.unit}{interval}"
 
 
-def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int) -> str:
-    """How many hops the paper's D gives in the same run, and how odd ours is under it."""
+def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int | None) -> str:
+    """How many hops the paper's D gives in the same run, and how odd ours is under it.
+
+    Without `n_hops` no chance is given: hops that are taken back are no count to compare.
+    """
     expected = expected_hops(paper_D, spacing_A, ion_ns)
     text = f"The paper's {_short(paper_D)} would give {_count(expected)} hops here"
+    if n_hops is None:
+        return f"{text}, if none were taken back."
     if n_hops <= expected:
         chance = float(poisson.cdf(n_hops, expected))
         which = "none" if n_hops == 0 else f"{n_hops} or fewer"

@@ -1,5 +1,6 @@
 """Everything a person reads about one result file."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,10 @@ class Shown:
         """The table, what was checked and the sentence, on stderr; stdout is kept for data."""
         from rich.console import Console
 
-        console = Console(stderr=True, highlight=False, soft_wrap=False)
+        width = (
+            None if sys.stderr.isatty() else table.WIDTH_WITH_METHOD - 1
+        )  # a log keeps every digit
+        console = Console(stderr=True, highlight=False, soft_wrap=False, width=width)
         console.print(table.rich_table(self.result, self.rows, width=console.width))
         console.print()
         if checks := self.result.checks:

@@ -23,6 +23,7 @@ AT_REST = {"pressure_GPa": 0.0, "temperature_K": 0.0}  # a structure that states
 _OF_SERIES = re.compile(r"(a|c|V|H)_T[\d.]+K")  # averages at each temperature of a heating
 _DIGITS = {"A": 4, "A^3": 2}  # one more than in Table I of the paper
 WIDTH_WITH_METHOD = 110
+_GIVEN_UP = (("95 % interval",), ("95 % interval", "committed"))  # one after the other, if narrow
 
 
 @dataclass(frozen=True)
@@ -66,42 +67,47 @@ def tsv(table: Iterable[Row]) -> str:
 
 
 def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
-    """For a terminal of `width` characters; columns without content are left out.
+    """For a terminal of `width` characters: where it is narrow columns go, never digits.
 
-    Values repeated in SI units, and the averages that the figure of a heating shows, are in the
-    file and in the tab-separated table only.
+    Columns without content are left out. Values repeated in SI units, and the averages that the
+    figure of a heating shows, are in the file and in the tab-separated table only.
     """
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    columns = {
+        "quantity": [row.name for row in table],
+        "this run": [with_error(row.here) for row in table],
+        "95 % interval": [interval(row.here) for row in table],
+        "unit": [row.here.unit for row in table],
+        "committed": [with_error(row.evidence) if row.evidence else "" for row in table],
+        "paper": ["" if row.paper is None else f"{row.paper:g}" for row in table],
+    }
+    if width >= WIDTH_WITH_METHOD:
+        columns["method"] = [_first_words(row.here.method) for row in table]
+    hidden = [row.name.endswith("_SI") or bool(_OF_SERIES.fullmatch(row.name)) for row in table]
+    wide = Console(width=999)
+    for given_up in ((), *_GIVEN_UP):
+        shown = {k: v for k, v in columns.items() if k not in given_up and any(v)}
+        fixed = _drawn("", {k: v for k, v in shown.items() if k != "method"}, hidden)
+        if Measurement.get(wide, wide.options, fixed).maximum <= width:
+            break
+    return _drawn(heading(result), shown, hidden)
+
+
+def _drawn(title: str, columns: dict[str, list[str]], hidden: list[bool]) -> "Table":
     from rich.table import Table
 
-    drawn = Table(title=heading(result), title_justify="left", title_style="bold", box=None)
-    with_evidence = any(row.evidence for row in table)
-    with_paper = any(row.paper is not None for row in table)
-    drawn.add_column("quantity", no_wrap=True)
-    drawn.add_column("this run", no_wrap=True, justify="right")
-    drawn.add_column("95 % interval", no_wrap=True, justify="right")
-    drawn.add_column("unit", no_wrap=True)
-    if with_evidence:
-        drawn.add_column("committed", no_wrap=True, justify="right")
-    if with_paper:
-        drawn.add_column("paper", no_wrap=True, justify="right")
-    if with_method := width >= WIDTH_WITH_METHOD:
-        drawn.add_column("method", style="dim", overflow="fold")
-    for row in table:
-        if row.name.endswith("_SI") or _OF_SERIES.fullmatch(row.name):
-            continue
-        cells = [
-            row.name,
-            with_error(row.here),
-            interval(row.here),
-            row.here.unit,
-        ]
-        if with_evidence:
-            cells.append(with_error(row.evidence) if row.evidence else "")
-        if with_paper:
-            cells.append("" if row.paper is None else f"{row.paper:g}")
-        if with_method:
-            cells.append(_first_words(row.here.method))
-        drawn.add_row(*cells)
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=None)
+    for name in columns:
+        if name == "method":
+            drawn.add_column(name, style="dim", overflow="fold")
+        else:
+            left = name in ("quantity", "unit")
+            drawn.add_column(name, no_wrap=True, justify="left" if left else "right")
+    for cells, hide in zip(zip(*columns.values(), strict=True), hidden, strict=True):
+        if not hide:
+            drawn.add_row(*cells)
     return drawn
 
 
