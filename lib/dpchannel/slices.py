@@ -7,7 +7,9 @@ are reported, not redone. Standard library only, and quick: Make asks every time
 
 import hashlib
 import json
+import os
 import re
+import socket
 import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -244,7 +246,8 @@ def write_if_changed(path: Path, content: str) -> None:
     if path.exists() and path.read_text() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
+    # jobs of one array write the same slice at the same time, on several machines
+    aside = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.new")
     aside.write_text(content)
     aside.replace(path)
 
