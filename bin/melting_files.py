@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dpchannel import slices
+from dpchannel import slices, staleness
 from dpchannel.errors import InputError
 
 
@@ -41,10 +41,10 @@ def main() -> None:
     if given.report is not None:
         runs = {profile_dir / "melting" / found[0] / name for name in found[1:]} | {given.report}
         stale: dict[Path, str] = {}
-        for name in content.keys() & slices.MADE_FROM.keys():
-            stale |= slices.stale(profile_dir, name, content[name])
+        for name in content.keys() & staleness.MADE_FROM.keys():
+            stale |= staleness.stale(profile_dir, name, content[name])
         asked = {product: line for product, line in stale.items() if product in runs}
-        print(*slices.report([given.report], asked), sep="\n")
+        print(*staleness.report([given.report], asked), sep="\n")
         return
     for name, text in content.items():
         slices.write_if_changed(profile_dir / "slices" / name, text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dpchannel import slices
+from dpchannel import slices, staleness
 from dpchannel.errors import InputError
 
 
@@ -49,9 +49,9 @@ def use(found: dict[str, str], profile_dir: Path, finished: list[Path] | None) -
             slices.write_if_changed(profile_dir / "slices" / name, content)
         return
     stale: dict[Path, str] = {}
-    for name in found.keys() & slices.MADE_FROM.keys():
-        stale |= slices.stale(profile_dir, name, found[name])
-    print(*slices.report(finished, stale), sep="\n")
+    for name in found.keys() & staleness.MADE_FROM.keys():
+        stale |= staleness.stale(profile_dir, name, found[name])
+    print(*staleness.report(finished, stale), sep="\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dpchannel import slices, steps
+from dpchannel import staleness, steps
 from dpchannel.learn import state as loops
 from dpchannel.runner import status
 
@@ -35,9 +35,9 @@ def main() -> None:
         if state.name == "failed":
             lines.append(f"{'':12}{state.last_line}")
     for current in sorted(runs.glob("*/*/slices/*.json")):
-        if current.name not in slices.MADE_FROM:
+        if current.name not in staleness.MADE_FROM:
             continue
-        found = slices.stale(current.parents[1], current.name, current.read_text())
+        found = staleness.stale(current.parents[1], current.name, current.read_text())
         lines += [f"{'stale':12}{line}" for line in found.values()]
     print("\n".join(lines) if lines else f"nothing in {runs} yet: try `make diffusion P=4GPa`")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dpchannel import slices
+from dpchannel import slices, staleness
 from dpchannel.errors import InputError
 
 
@@ -91,10 +91,10 @@ def test_same_content_leaves_the_file_alone(tmp_path):
 
 def test_changes_are_named():
     then, now = {"md": {"a": 1, "b": 2}}, {"md": {"a": 1, "b": 3, "c": 4}}
-    assert slices.changes(then, now) == ["md.b was 2, is 3", "md.c was None, is 4"]
+    assert staleness.changes(then, now) == ["md.b was 2, is 3", "md.c was None, is 4"]
     lists = {"a": [0.1234567, 2.3456789]}, {"a": [0.1234567, 2.5]}
-    assert slices.changes(*lists) == ["a was [0.1234567, 2.3456789], is [0.1234567, 2.5]"]
-    assert slices.changes("0" * 64, "1" * 64, "x") == [f"x was {'0' * 12}..., is {'1' * 12}..."]
+    assert staleness.changes(*lists) == ["a was [0.1234567, 2.3456789], is [0.1234567, 2.5]"]
+    assert staleness.changes("0" * 64, "1" * 64, "x") == [f"x was {'0' * 12}..., is {'1' * 12}..."]
 
 
 def test_stale_runs_are_named_and_others_are_not(tmp_path):
@@ -103,7 +103,7 @@ def test_stale_runs_are_named_and_others_are_not(tmp_path):
         folder.mkdir(parents=True)
         (folder / "traj.h5").touch()
         (folder / ".traj.made_from.json").write_text(json.dumps({"seed": made_from}))
-    ((product, line),) = slices.stale(tmp_path, "md.json", '{"seed": 2}').items()
+    ((product, line),) = staleness.stale(tmp_path, "md.json", '{"seed": 2}').items()
     assert product == tmp_path / "diffusion/P4GPa/T500K/traj.h5"
     assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
 
@@ -119,8 +119,8 @@ def test_a_training_on_other_data_is_stale(inputs, tmp_path):
     folder.mkdir()
     (folder / "model-compressed.pb").touch()
     (folder / ".model-compressed.made_from.json").write_text(first)
-    assert slices.stale(tmp_path, "train.json", first) == {}
-    (line,) = slices.stale(tmp_path, "train.json", second).values()
+    assert staleness.stale(tmp_path, "train.json", first) == {}
+    (line,) = staleness.stale(tmp_path, "train.json", second).values()
     assert "potential/model-compressed.pb: data was" in line
     with pytest.raises(InputError, match="network 'huge'"):
         slices.training_slice("pb10po46o", "huge", tmp_path)
@@ -143,7 +143,7 @@ def test_what_is_pooled_is_no_fresher_than_its_runs():
     """Of three seeds one is stale: what holds it says so, the pool of the others does not."""
     home = Path("runs/x/quick/diffusion/P4GPa")
     files = [home / f"T500K{seeds}/result.json" for seeds in ("-seed1", "-seeds1_3", "-seeds1_2")]
-    said = slices.report(files, {home / "T500K-seed3/traj.h5": "another potential"})
+    said = staleness.report(files, {home / "T500K-seed3/traj.h5": "another potential"})
     assert said == [
         f"up to date: {files[0]}",
         "stale: another potential",
