@@ -85,7 +85,7 @@ def test_intervals_and_bounds_cover_the_true_D(n_channel, expected):
     two_sided, bound = [], []
     for _ in range(250):
         slopes, count, true = simulated(rng, n_channel, expected)
-        found = diffusion_interval(slopes, count, settings, diffusive=True, fit_stderr=0.0)
+        found = diffusion_interval(slopes, [count], settings, diffusive=True, fit_stderr=0.0)
         two_sided.append(found.low <= true <= found.high)
         bound.append(true <= found.upper)
     assert np.mean(two_sided) > lowest(250)
@@ -98,7 +98,7 @@ def interval(n_channel, n_hops, *, diffusive=True, slopes=None):
         np.full(n_channel, 1e-3) * np.linspace(0.9, 1.1, n_channel) if slopes is None else slopes
     )
     count = HopCount(n_hops, 1000.0, 14.0)
-    return diffusion_interval(slopes, count, SETTINGS, diffusive=diffusive, fit_stderr=1e-4)
+    return diffusion_interval(slopes, [count], SETTINGS, diffusive=diffusive, fit_stderr=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,21 @@ def test_no_hop_bounds_D_by_three_events():
     found = interval(4, 0, slopes=np.array([1e-6, -1e-6, 2e-6, -2e-6]))
     assert_allclose(found.upper, -np.log(0.05) / 1000 * 7, rtol=1e-10)
     assert "0 hops" in found.upper_method
+
+
+def test_moves_of_two_kinds_are_bounded_by_both():
+    """30 hops along, and nobody seen to leave its channel, which three events may still do."""
+    along, out = HopCount(29, 1000.0, 14.0), HopCount(0, 1000.0, 50.0, "changes of channel")
+    slopes = np.full(16, 1e-3) * np.linspace(0.9, 1.1, 16)
+    found = diffusion_interval(slopes, [along, out], SETTINGS, diffusive=True, fit_stderr=0.0)
+    assert_allclose(found.upper, along.interval(0.9)[1] + 3.0 / 1000 * 50 / 2, rtol=2e-3)
+    assert "29 hops and 0 changes of channel" in found.upper_method
+
+
+def test_many_hops_that_lead_nowhere_are_bounded_by_their_number():
+    """The MSD is level, so its slope says little: the bound is no smaller than the hops allow."""
+    found = interval(16, 60, diffusive=False, slopes=np.random.default_rng(3).normal(0, 1e-6, 16))
+    assert found.upper == pytest.approx(HopCount(60, 1000.0, 14.0).interval(0.9)[1])
 
 
 def test_few_channels_report_the_wider_interval_by_name():
@@ -142,18 +157,18 @@ def test_many_channels_with_hops_use_the_bootstrap():
 
 def test_a_negative_slope_gives_no_bound_below_zero():
     slopes = -np.array([1.0, 1.1, 0.9, 1.0]) * 1e-3
-    found = diffusion_interval(slopes, None, SETTINGS, diffusive=False, fit_stderr=0.0)
+    found = diffusion_interval(slopes, (), SETTINGS, diffusive=False, fit_stderr=0.0)
     assert found.upper > 0 and found.kind == "upper_bound"
 
 
 def test_one_channel_falls_back_on_the_error_of_the_fit():
-    found = diffusion_interval(np.array([0.1]), None, SETTINGS, diffusive=True, fit_stderr=0.01)
+    found = diffusion_interval(np.array([0.1]), (), SETTINGS, diffusive=True, fit_stderr=0.01)
     assert found.kind == "upper_bound"
     assert_allclose(found.upper, 0.1 + 1.645 * 0.01, rtol=1e-4)
 
 
 def test_no_channel_and_single_values_are_refused():
     with pytest.raises(InputError):
-        diffusion_interval(np.array([]), None, SETTINGS, diffusive=True, fit_stderr=0.0)
+        diffusion_interval(np.array([]), (), SETTINGS, diffusive=True, fit_stderr=0.0)
     with pytest.raises(InputError):
         student_t(np.array([1.0]), 0.95)

@@ -14,7 +14,7 @@ from dpchannel.structures import measure as measuring
 from dpchannel.structures.cells import build
 from dpchannel.structures.classify import classify
 from dpchannel.structures.io import load_system, read_structure
-from dpchannel.structures.measure import edges, measure
+from dpchannel.structures.measure import channel_distance, edges, measure
 from dpchannel.structures.relax import relax
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -52,6 +52,15 @@ def test_published_lengths_in_every_cell(options):
     # Pb1 stands on threefold axes: its lateral neighbours are a/sqrt(3) away; their heights
     # differ by 0.003 and 0.008 c, which adds (0.06 A)^2 / 2d = 3e-4 A at most
     assert_allclose(found["Pb1_Pb1"], found["a"] / np.sqrt(3), atol=4e-4)
+
+
+@pytest.mark.parametrize(
+    ("cell", "repeat"), [("as_given", (1, 1, 1)), ("orthohexagonal", (2, 1, 2))]
+)
+def test_channels_are_one_lattice_constant_apart_in_every_cell(cell, repeat):
+    atoms = build(SYSTEM, INPUTS, cell=cell, repeat=repeat)
+    a = values(atoms)["a"]
+    assert_allclose(channel_distance(atoms.cell.array, classify(atoms, SYSTEM)), a, rtol=1e-6)
 
 
 def test_table_one_of_the_paper():

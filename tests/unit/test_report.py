@@ -273,3 +273,14 @@ def test_a_narrow_terminal_loses_columns_and_no_digit(width, without):
     assert "…" not in said and "9.83884 +- 0.00081" in said and "7.3e-06" in said
     for name in ("95 % interval", "committed"):
         assert (name in said) is (name not in without)
+
+
+def test_the_slope_of_an_msd_that_is_level_is_no_row_of_the_table():
+    """Its error bar is that of a line through a plateau; D's bound stands in its place."""
+    rows = [
+        table.Row(name, Quantity(2e-8, "cm2/s", 1e-9), None, None)
+        for name in ("D_c_slope", "D_ab_slope")
+    ]
+    checks = [Check("diffusive_c", True, "power law"), Check("diffusive_ab", False, "level")]
+    drawn = table.rich_table(Result("diffusion", "toy", {}, {}, checks), rows, width=100)
+    assert list(drawn.columns[0].cells) == ["D_c_slope"]

@@ -196,3 +196,18 @@ def test_kinisi_agrees_on_hops_along_a_channel():
     assert abs(theirs.value - found.value) < 2 * found.stderr
     low, high = theirs.ci95
     assert low < 0.05 * D_A**2 / 2 * 1e-4 < high
+
+
+def test_no_ion_seen_to_change_its_channel_bounds_D_across_it():
+    """Vibration gives no slope across the channel, yet three jumps of 10 A may have been missed."""
+    x, time, columns = hoppers(2, 4, 0.0)
+    ion_ps = 16 * 499 * DT
+    q = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0).quantities
+    across = -np.log(0.05) / ion_ps * 10.0**2 / 4 * 1e-4
+    assert q["D_ab"].kind == "upper_bound"
+    assert_allclose(q["D_ab"].value, across, rtol=1e-9)
+    assert_allclose(q["D_3d"].value, (q["D_c"].value + 2 * across) / 3, rtol=1e-9)
+    x[200:, 3, 0] += 10.0
+    left = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0).quantities
+    assert "1 changes of channel" in left["D_ab"].method
+    assert left["D_ab"].value > 1.5 * across

@@ -52,7 +52,7 @@ def analyse_collective(
     fit = fit_msd(mean, lag_ps, Walk(1, len(along), len(columns), jump), settings)
     slopes = fit.slope(by_channel) * share
     interval = diffusion_interval(
-        slopes, None, settings, diffusive=fit.exponent is not None, fit_stderr=fit.stderr
+        slopes, (), settings, diffusive=fit.exponent is not None, fit_stderr=fit.stderr
     )
     arrays = msd_arrays(NAME, by_channel, share, mean, fit, slopes, lag_ps)
     return Transport(

@@ -8,6 +8,7 @@ Source: Garwood, Biometrika 28, 437 (1936); Efron & Tibshirani, An Introduction 
 ch. 12. A percentile bootstrap of 4 channels covers 82 %, of 8 channels 85 %: not used.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,18 @@ class Interval:
 
 @dataclass(frozen=True)
 class HopCount:
-    """Accepted hops, the ion time they were seen in, and the mean square length of one."""
+    """Moves of one kind, the ion time they were seen in, and what one adds to D.
+
+    `mean_square_A2` is the mean square length of a move over the number of dimensions of D.
+    """
 
     n: int
     ion_ps: float
     mean_square_A2: float
+    what: str = "hops"
 
     def diffusivity(self, n: float) -> float:
-        """D along the channel in A^2/ps if n hops had been seen: rate x length^2 / 2."""
+        """D in A^2/ps if n had been seen: rate x mean_square / 2."""
         return float(n / self.ion_ps * self.mean_square_A2 / 2)
 
     def interval(self, confidence: float) -> tuple[float, float]:
@@ -107,7 +112,7 @@ def slope_interval(
 
 def diffusion_interval(
     slopes: Array,
-    count: HopCount | None,
+    counts: Sequence[HopCount],
     settings: DiffusionSettings,
     *,
     diffusive: bool,
@@ -118,13 +123,14 @@ def diffusion_interval(
     Parameters
     ----------
     slopes : (n_channel,) A^2/ps    whose mean is D
-    count : HopCount                of the same walk; None where there are no sites (ab)
+    counts : sequence of HopCount   moves that carry the same walk, of every kind; empty where none
+                                    can be told from vibration
     diffusive : bool                a window of the MSD was accepted as diffusion
     fit_stderr : A^2/ps             model error of D, all there is with one channel
 
     The result is an estimate when the MSD is diffusive, there are `min_channels` channels, and
-    `min_hops` hops (without sites: a lower end above 0). Otherwise it is an upper bound: the
-    larger of the one-sided limits of slopes and hops, none below what a D of 0 would give.
+    `min_hops` moves (where none are counted: a lower end above 0). Otherwise it is an upper bound:
+    the larger of the one-sided limits of slopes and moves, none below what a D of 0 would give.
     """
     if len(slopes) == 0:
         raise InputError("no channel: D has no independent unit.")
@@ -136,18 +142,23 @@ def diffusion_interval(
         intervals.append(slope_interval(slopes, settings, CONFIDENCE))
         _, upper, method = slope_interval(slopes, settings, one_sided)
         uppers.append((upper + max(0.0, -value), method))
-    if count is not None and (len(slopes) < settings.min_channels or count.n < settings.min_hops):
-        method = f"Poisson (Garwood) on {count.n} hops, taken as independent"
-        intervals.append((*count.interval(CONFIDENCE), method))
-        uppers.append((count.interval(one_sided)[1], method))
+    n = sum(count.n for count in counts)
+    trusted = diffusive and len(slopes) >= settings.min_channels
+    if counts and not (trusted and n >= settings.min_hops):
+        seen = " and ".join(f"{count.n} {count.what}" for count in counts)
+        method = f"Poisson (Garwood) on {seen}, taken as independent"
+        # kinds added end to end: wider than the interval of their sum
+        lowest, highest = np.sum([count.interval(CONFIDENCE) for count in counts], axis=0)
+        intervals.append((float(lowest), float(highest), method))
+        uppers.append((sum(count.interval(one_sided)[1] for count in counts), method))
     if not intervals:
         method = "model error of the fit, 1 channel"
         reach = norm.ppf((1 + CONFIDENCE) / 2) * fit_stderr
         intervals.append((value - reach, value + reach, method))
         uppers.append((max(value, 0.0) + norm.ppf(CONFIDENCE) * fit_stderr, method))
     low, high, method = _widest(intervals)
-    enough = low > 0 if count is None else count.n >= settings.min_hops
-    estimate = diffusive and enough and len(slopes) >= settings.min_channels
+    enough = n >= settings.min_hops if counts else low > 0
+    estimate = trusted and enough
     upper, upper_method = max(uppers)
     return Interval(
         value=value,

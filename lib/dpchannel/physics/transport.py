@@ -1,7 +1,7 @@
 """From positions of the mobile ions to D, hop rate and their errors at one state point."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ def analyse_diffusion(
     d_A: float,
     settings: DiffusionSettings,
     *,
+    apart_A: float | None = None,
     sites_A: Sequence[Array] | None = None,
 ) -> Transport:
     """D along the channel, across it and in all, with the hops that carry it.
@@ -57,6 +58,8 @@ def analyse_diffusion(
     columns : (n_channel) index arrays  the ions of each channel
     axis : 0, 1 or 2                    Cartesian axis of the channel
     d_A : A                             distance of neighbouring sites along it
+    apart_A : A, None                   distance of neighbouring channels: an ion that was half of
+                                        it away, sideways, changed its channel. None: no ion can
     sites_A : (n_channel) arrays of (n_site,) or (n_frame, n_site) A
                                         site positions along the axis; by default a lattice of
                                         spacing d_A placed where the ions sit
@@ -81,11 +84,15 @@ def analyse_diffusion(
     ion_ps = n_ion * (n_frame - 1) * lag_ps[1]
     square = d_A**2 * float(np.mean(found.step**2)) if len(found) else d_A**2
     count = HopCount(len(found), ion_ps, square)
-    counts = {
-        "c": count,
-        "ab": None,
-        "3d": HopCount(len(found), ion_ps, square / 3),  # D_3d = D_c / 3 when ab is at rest
+    counts: dict[str, tuple[HopCount, ...]] = {
+        "c": (count,),
+        "ab": (),
+        "3d": (replace(count, mean_square_A2=square / 3),),
     }
+    if apart_A is not None:  # that no ion was seen to leave its channel bounds how often one does
+        left = _left_channel(positions, axis, apart_A)
+        counts["ab"] = (HopCount(left, ion_ps, apart_A**2 / 2, "changes of channel"),)
+        counts["3d"] += (HopCount(left, ion_ps, apart_A**2 / 3, "changes of channel"),)
     share = np.array([len(column) for column in columns]) * len(columns) / n_ion
     quantities = hop_quantities(count, columns, settings)
     arrays: dict[str, NDArray[np.generic]] = {"lag_ps": lag_ps} | hop_arrays(found, time_ps)
@@ -133,7 +140,7 @@ def analyse_isotropic(positions: Array, time_ps: Array, settings: DiffusionSetti
     fit = fit_msd(mean, lag_ps, Walk(3, n_frame, n_ion), settings)
     interval = diffusion_interval(
         fit.slope(by_ion),
-        None,
+        (),
         settings,
         diffusive=fit.exponent is not None,
         fit_stderr=fit.stderr,
@@ -170,6 +177,13 @@ def _by_direction(channel_msd: Array, axis: int) -> dict[str, Array]:
     along, total = channel_msd[:, :, axis], channel_msd.sum(axis=2)
     across = channel_msd[:, :, [k for k in range(3) if k != axis]].sum(axis=2)
     return {"c": along, "ab": across, "3d": total}
+
+
+def _left_channel(positions: Array, axis: int, apart_A: float) -> int:
+    """Ions that were ever half the distance of two channels away from where they started."""
+    across = [k for k in range(3) if k != axis]
+    square = sum((positions[:, :, k] - positions[0, :, k]) ** 2 for k in across)
+    return int(np.count_nonzero(np.max(square, axis=0) > (apart_A / 2) ** 2))
 
 
 def _find_hops(

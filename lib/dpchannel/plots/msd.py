@@ -42,7 +42,7 @@ def plot_msd(result_path: Path, out: list[Path], *, paper_D_cm2_per_s: float | N
         slope = figure.add_subplot(grid[1, 0], sharex=main)
         paths = figure.add_subplot(grid[:, 1])
         _draw_msd(main, arrays, result, paper_D_cm2_per_s)
-        _draw_exponent(slope, arrays)
+        _draw_exponent(slope, arrays, result)
         _draw_paths(paths, arrays)
         figure.suptitle(_title(result), fontsize=9.5, x=0.01, ha="left")
         style.save(figure, out)
@@ -130,12 +130,17 @@ def _legend(axes: "Axes", columns: dict[str, list[Any]]) -> None:
     )
 
 
-def _draw_exponent(axes: "Axes", arrays: Arrays) -> None:
+def _draw_exponent(axes: "Axes", arrays: Arrays, result: Result) -> None:
+    """Of an MSD that is not diffusive in grey: mostly the noise of a plateau."""
     axes.axhline(1.0, color=style.REFERENCE, lw=0.6, ls=":")
     axes.axhline(0.0, color=style.REFERENCE, lw=0.4)
     lag, exponent = arrays["exponent_lag_ps_c"], arrays["exponent_c"]
     if np.isfinite(exponent).any():
-        axes.plot(lag, exponent, ".-", color=style.MOBILE, lw=0.8, ms=3.0)
+        diffusive = all(check.ok for check in result.checks if check.name == "diffusive_c")
+        colour = style.MOBILE if diffusive else style.FRAMEWORK[1]
+        axes.plot(lag, exponent, ".-", color=colour, lw=0.8, ms=3.0)
+        if not diffusive:
+            axes.set_title("no diffusive window", fontsize=8, loc="right", pad=2.0)
     else:
         axes.text(
             0.5,
@@ -187,7 +192,8 @@ def _draw_paths(axes: "Axes", arrays: Arrays) -> None:
     axes.set_xlabel("time (ps)")
     axes.set_ylabel("displacement along c (sites)")
     n_hops = len(arrays["hop_ion"])
-    axes.set_title(f"{height.shape[1]} ions, {n_hops} {'hop' if n_hops == 1 else 'hops'}")
+    which = ", ions that hopped in colour" if n_hops else ""
+    axes.set_title(f"{height.shape[1]} ions, {n_hops} {'hop' if n_hops == 1 else 'hops'}{which}")
 
 
 def _title(result: Result) -> str:

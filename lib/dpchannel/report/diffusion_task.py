@@ -23,7 +23,7 @@ from dpchannel.results import Check, Quantity, Result
 from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.classify import Sites, classify
-from dpchannel.structures.measure import site_spacing
+from dpchannel.structures.measure import channel_distance, site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -78,7 +78,13 @@ def analyse(
     if sites.has_channel:
         spacing = site_spacing(mobile.cells, sites)
         transport = analyse_diffusion(
-            positions, mobile.time_ps, columns, axis, float(spacing.mean()), settings
+            positions,
+            mobile.time_ps,
+            columns,
+            axis,
+            float(spacing.mean()),
+            settings,
+            apart_A=channel_distance(mobile.cells.mean(axis=0), sites),
         )
     else:
         transport = analyse_isotropic(positions, mobile.time_ps, settings)

@@ -27,7 +27,7 @@ from dpchannel.report.diffusion_task import SIDECAR, summary
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites, classify
-from dpchannel.structures.measure import site_spacing
+from dpchannel.structures.measure import channel_distance, site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -165,7 +165,9 @@ def _transport(
     ]
     cells = np.concatenate([part.trajectory.mobile.cells for part in parts])
     spacing = float(site_spacing(cells, sites).mean())
-    return analyse_diffusion(ions, time_ps, columns, sites.axis_index, spacing, settings), columns
+    given = (ions, time_ps, columns, sites.axis_index, spacing, settings)
+    apart = channel_distance(cells.mean(axis=0), sites)
+    return analyse_diffusion(*given, apart_A=apart), columns
 
 
 def _agree(hops: Sequence[int], channels: Sequence[int]) -> Check:

@@ -69,8 +69,9 @@ def tsv(table: Iterable[Row]) -> str:
 def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
     """For a terminal of `width` characters: where it is narrow columns go, never digits.
 
-    Columns without content are left out. Values repeated in SI units, and the averages that the
-    figure of a heating shows, are in the file and in the tab-separated table only.
+    Columns without content are left out. Values repeated in SI units, the averages that the
+    figure of a heating shows, and slopes of an MSD that is not diffusive are in the file and in the
+    tab-separated table only.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -85,7 +86,7 @@ def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
     }
     if width >= WIDTH_WITH_METHOD:
         columns["method"] = [_first_words(row.here.method) for row in table]
-    hidden = [row.name.endswith("_SI") or bool(_OF_SERIES.fullmatch(row.name)) for row in table]
+    hidden = [_hidden(row.name, result) for row in table]
     wide = Console(width=999)
     for given_up in ((), *_GIVEN_UP):
         shown = {k: v for k, v in columns.items() if k not in given_up and any(v)}
@@ -93,6 +94,16 @@ def rich_table(result: Result, table: list[Row], *, width: int) -> "Table":
         if Measurement.get(wide, wide.options, fixed).maximum <= width:
             break
     return _drawn(heading(result), shown, hidden)
+
+
+def _hidden(name: str, result: Result) -> bool:
+    if name.endswith("_SI") or _OF_SERIES.fullmatch(name):
+        return True
+    direction = name.removeprefix("D_").removesuffix("_slope")
+    window = f"diffusive_{direction}"
+    return name == f"D_{direction}_slope" and any(
+        check.name == window and not check.ok for check in result.checks
+    )
 
 
 def _drawn(title: str, columns: dict[str, list[str]], hidden: list[bool]) -> "Table":

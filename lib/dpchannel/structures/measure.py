@@ -94,6 +94,16 @@ def site_spacing(cells: Array, sites: Sites) -> Array:
     return spacing
 
 
+def channel_distance(cell: Array, sites: Sites) -> float:
+    """Distance in A of the channels nearest to each other, images in the (3, 3) cell included."""
+    plane = Plane(cell, sites.axis_index)
+    images = np.array([(1, 0), (0, 1), (1, 1), (1, -1)]) @ plane.vectors
+    own = float(np.linalg.norm(images, axis=1).min())
+    apart = plane.distance(sites.column_xy, sites.column_xy)
+    others = apart[~np.eye(len(apart), dtype=bool)]
+    return min(own, float(others.min(initial=np.inf)))
+
+
 def channel_lattice(atoms: Atoms, sites: Sites) -> Array:
     """Vectors a and b (2, 3) in A between equivalent channels; see channel_steps."""
     vectors: Array = channel_steps(atoms, sites) @ Plane(atoms.cell.array, sites.axis_index).vectors
