@@ -16,15 +16,18 @@ RUNNER    ?= local
 FORCE     ?=
 ARGS      ?=
 export PYTHON
+quoted = '$(subst ','\'',$(1))'
 
 $(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
 $(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write FORCE=1, or leave it out))
 override FORCE := $(filter 1 yes true,$(FORCE))
+# A misspelt variable would do nothing, unnoticed.
+GIVEN := $(foreach name,$(filter-out GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(GIVEN),$(if $(shell grep -owm1 -e $(call quoted,$(name)) $(firstword $(MAKEFILE_LIST))),,$(error $(name)=$($(name)): no task reads $(name). README.md and `make help` name the variables, such as SYSTEM, PROFILE, P, T)))
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
-quoted = '$(subst ','\'',$(1))'
 
 # ---- Environment: .venv, as the lock file says. The stamp's name holds the lock's check sum.
 PY   := .venv/bin/python
