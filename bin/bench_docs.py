@@ -21,7 +21,9 @@ def main(
     settings: Annotated[Path, typer.Option(help="With [scale].")] = ROOT / "inputs/bench.toml",
 ) -> None:
     """The tables stand between markers; text by hand stays. A test compares page and evidence."""
-    from dpchannel.report.performance import Measured, fill, performance, scale
+    from dpchannel.plots.growth import plot_growth
+    from dpchannel.report.growth import FIGURE, growth, section
+    from dpchannel.report.performance import NOTHING, Measured, fill, performance, scale
     from dpchannel.results import Result, replacing
     from dpchannel.settings import load
     from dpchannel.settings.bench import BenchSettings
@@ -37,7 +39,11 @@ def main(
     if left:
         cli.note(f"{left} results of a machine in use: not taken. Measure again when it is quiet.")
     found, targets = Measured.read(evidence), load(BenchSettings, settings).scale
-    pages = {"performance.md": performance(found), "scale.md": scale(found, targets)}
+    lines = growth(found)
+    if lines:
+        plot_growth(lines, [docs / FIGURE])
+    grows = {"growth": section(lines) or NOTHING.format(command="make bench")}
+    pages = {"performance.md": performance(found) | grows, "scale.md": scale(found, targets)}
     for name, sections in pages.items():
         text = fill((docs / name).read_text(), sections, name)
         with replacing(docs / name) as aside:

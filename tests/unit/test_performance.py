@@ -9,7 +9,10 @@ from numpy.testing import assert_allclose
 from dpchannel.benchmark.machine import over_repeats
 from dpchannel.benchmark.speed import Bench, Case, cases, measure, read_log
 from dpchannel.errors import EngineFailed, InputError
-from dpchannel.report.performance import Measured, PowerLaw, fill, performance, scale
+from dpchannel.physics.power_law import PowerLaw
+from dpchannel.plots.growth import plot_growth
+from dpchannel.report.growth import growth, section
+from dpchannel.report.performance import NOTHING, Measured, fill, performance, scale
 from dpchannel.results import Check, Quantity, Result, project_root
 from dpchannel.settings import MDSettings, SystemSettings, load
 from dpchannel.settings.bench import BenchSettings
@@ -120,10 +123,21 @@ def test_tables_say_what_was_measured(measured):
     assert "| paper | own |" in found["models"] and "3.00" in found["models"]
     assert "random weights, not trained" in found["models"] and "2.20, 0.100" in found["models"]
     assert "| 2 | 1 |" in found["parallel"] and "| 1.00 |" in found["parallel"]
-    assert "x = 1.0" in found["sizes"] and "y = 1.00" in found["sizes"]
+    assert "| 1 | 82 |" in found["sizes"] and "| 2 | 20992 |" in found["sizes"]
     assert "leaves 50.0 us: the floor" in found["profile"]
     assert "| 10 |" in found["drivers"]  # 0.5 ms an atom against 0.05 on two cores
     assert "make bench-analysis" in found["analysis"]
+
+
+def test_growth_is_the_slope_of_the_points(measured, tmp_path):
+    """Made so: time as the atoms, speed as the cores."""
+    lines = {(line.of, line.label): line for line in growth(measured)}
+    assert_allclose(lines["atoms", "on 1 core"].law.exponent.value, 1.0, rtol=1e-9)
+    assert_allclose(lines["cores", "2624 atoms"].law.exponent.value, 1.0, rtol=1e-9)
+    assert "atoms, on 2 cores: exponent 1.0" in section(list(lines.values()))
+    plot_growth(list(lines.values()), [tmp_path / "growth.png"])
+    assert (tmp_path / "growth.png").stat().st_size > 5000
+    assert section([]) == ""
 
 
 def test_scale_is_atoms_times_steps_times_the_measured_cost(measured):
@@ -160,7 +174,11 @@ def test_sections_stand_between_markers_and_the_rest_stays():
 
 def test_the_pages_are_what_their_evidence_gives():
     measured = Measured.read(ROOT / "regression" / "evidence" / "pb10po46o" / "bench")
-    pages = {"performance.md": performance(measured), "scale.md": scale(measured, SETTINGS.scale)}
+    grows = {"growth": section(growth(measured)) or NOTHING.format(command="make bench")}
+    pages = {
+        "performance.md": performance(measured) | grows,
+        "scale.md": scale(measured, SETTINGS.scale),
+    }
     for name, sections in pages.items():
         text = (ROOT / "docs" / name).read_text()
         assert fill(text, sections, name) == text, f"docs/{name} is stale: run bin/bench_docs.py"

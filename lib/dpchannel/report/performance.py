@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.stats import linregress
-from scipy.stats import t as student
 
 from dpchannel.errors import InputError
+from dpchannel.physics.power_law import PowerLaw
 from dpchannel.report.table import with_error
-from dpchannel.results import Quantity, Result
+from dpchannel.results import Result
 from dpchannel.settings.bench import ScaleTargets
 
 NOTHING = "Not measured yet: `{command}` on a quiet machine writes this table."
@@ -41,23 +40,6 @@ class Measured:
         """Timings of LAMMPS or ASE whose state holds these values, by number of atoms."""
         found = [r for r in self.speed if all(r.state[k] == v for k, v in state.items())]
         return sorted(found, key=lambda r: int(r.state["n_atoms"]))
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """y = factor x^exponent through measured points; the error is that of the regression."""
-
-    factor: float
-    exponent: Quantity
-
-    @classmethod
-    def through(cls, x: Sequence[float], y: Sequence[float]) -> "PowerLaw":
-        line = linregress(np.log(x), np.log(y))
-        reach = float(student.ppf(0.975, len(x) - 2)) * line.stderr if len(x) > 2 else None
-        ends = None if reach is None else (line.slope - reach, line.slope + reach)
-        error = float(line.stderr) if len(x) > 2 else None
-        exponent = Quantity(float(line.slope), "", error, ends, len(x), method="log-log regression")
-        return cls(float(np.exp(line.intercept)), exponent)
 
 
 def fill(text: str, sections: Mapping[str, str], where: str) -> str:
@@ -97,15 +79,15 @@ def scale(measured: Measured, targets: ScaleTargets) -> dict[str, str]:
     """Sections of docs/scale.md: core hours and memory of one large cell and of a campaign."""
     large = measured.find(driver="lammps", model=OWN_MODEL)
     one_rank = [
-        r for r in large if r.state["ranks"] * r.state["threads"] == 1 and _is_best(r, large)
+        r for r in large if r.state["ranks"] * r.state["threads"] == 1 and is_best(r, large)
     ]
     if len(one_rank) < 3:
         return dict.fromkeys(("cell", "campaign"), NOTHING.format(command="make bench"))
     atoms = [float(r.state["n_atoms"]) for r in one_rank]
-    law = PowerLaw.through(atoms, [_value(r, "step") / 1e3 for r in one_rank])
-    memory = linregress(atoms, [_value(r, "peak_memory") for r in one_rank])
+    law = PowerLaw.through(atoms, [value_of(r, "step") / 1e3 for r in one_rank])
+    memory = linregress(atoms, [value_of(r, "peak_memory") for r in one_rank])
     # beyond what was measured each atom costs what it costs in the largest cell
-    per_atom_s = _value(one_rank[-1], "step") / 1e3 / atoms[-1]
+    per_atom_s = value_of(one_rank[-1], "step") / 1e3 / atoms[-1]
     steps = targets.run_ps * 1e3 / targets.timestep_fs
     hours = targets.atoms * per_atom_s * steps / 3600
     of_one = (
@@ -150,10 +132,10 @@ def _models(measured: Measured) -> str:
         return ""
     ranks = max(r.state["ranks"] for r in here)
     here = [r for r in here if r.state["ranks"] == ranks and r.state["threads"] == 1]
-    own = next((r for r in here if r.state["model"] == OWN_MODEL and _is_best(r, here)), None)
+    own = next((r for r in here if r.state["model"] == OWN_MODEL and is_best(r, here)), None)
     rows = []
     for r in here:
-        factor = f"{_value(own, 'speed') / _value(r, 'speed'):.2f}" if own else "-"
+        factor = f"{value_of(own, 'speed') / value_of(r, 'speed'):.2f}" if own else "-"
         kernels = "own" if r.state["native"] else "of the wheel"
         rows.append((r.state["model"], kernels, _shown(r, "speed"), factor, _held_out(r)))
     title = f"{here[0].state['n_atoms']} atoms, {ranks} ranks.\n\n"
@@ -167,50 +149,42 @@ def _parallel(measured: Measured) -> str:
     several = [r for r in mine if r.state["threads"] > 1]
     at = several[0].state["n_atoms"] if several else None
     mine = [r for r in mine if r.state["n_atoms"] == at]
-    one = next((r for r in mine if _cores(r) == 1 and _is_best(r, mine)), None)
+    one = next((r for r in mine if cores_of(r) == 1 and is_best(r, mine)), None)
     if one is None:
         return ""
     rows = []
     for r in (r for r in mine if r.state["native"] == one.state["native"]):
-        efficiency = _value(r, "speed") / _value(one, "speed") / _cores(r)
+        efficiency = value_of(r, "speed") / value_of(one, "speed") / cores_of(r)
         rows.append((r.state["ranks"], r.state["threads"], _shown(r, "speed"), f"{efficiency:.2f}"))
     return f"{at} atoms.\n\n" + _table(("ranks", "threads", "katom-step/s", "efficiency"), rows)
 
 
 def _sizes(measured: Measured) -> str:
     mine = [r for r in measured.find(driver="lammps", model=OWN_MODEL) if r.state["threads"] == 1]
-    mine = [r for r in mine if _is_best(r, mine)]
-    text, rows = [], []
-    for ranks in sorted({r.state["ranks"] for r in mine}):
-        own = [r for r in mine if r.state["ranks"] == ranks]
-        rows += [(ranks, r.state["n_atoms"], _shown(r, "speed"), _shown(r, "step")) for r in own]
-        if len(own) > 2:
-            atoms = [float(r.state["n_atoms"]) for r in own]
-            law = PowerLaw.through(atoms, [_value(r, "step") for r in own])
-            text.append(f"On {ranks}: a step takes as (atoms)^x, x = {with_error(law.exponent)}.")
-    largest = [r for r in mine if r.state["n_atoms"] == max(r.state["n_atoms"] for r in mine)]
-    if len({r.state["ranks"] for r in largest}) > 1:
-        law = PowerLaw.through([_cores(r) for r in largest], [_value(r, "speed") for r in largest])
-        text.append(
-            f"In the largest cell the speed goes as (cores)^y, y = {law.exponent.value:.2f}."
-        )
+    mine = [r for r in mine if is_best(r, mine)]
+    mine.sort(key=lambda r: (r.state["ranks"], r.state["n_atoms"]))
+    rows = [
+        (r.state["ranks"], r.state["n_atoms"], _shown(r, "speed"), _shown(r, "step")) for r in mine
+    ]
     header = ("ranks", "atoms", "katom-step/s", "ms a step")
-    return "\n\n".join([_table(header, rows), *text]) if rows else ""
+    return _table(header, rows) if rows else ""
 
 
 def _profile(measured: Measured) -> str:
-    alone = [r for r in measured.find(driver="lammps") if _cores(r) == 1 and "pair" in r.quantities]
+    alone = [
+        r for r in measured.find(driver="lammps") if cores_of(r) == 1 and "pair" in r.quantities
+    ]
     floor = [r for r in alone if r.state["model"] == FLOOR_MODEL]
     if not floor:
         return ""
     at = floor[0].state["n_atoms"]
-    here = [r for r in alone if r.state["n_atoms"] == at and _is_best(r, alone)]
+    here = [r for r in alone if r.state["n_atoms"] == at and is_best(r, alone)]
     rows = [
-        (r.state["model"], *(f"{_value(r, s):.2f}" for s in SECTIONS if s in r.quantities),
-         f"{1e3 * _value(r, 'step') / at:.1f}")
+        (r.state["model"], *(f"{value_of(r, s):.2f}" for s in SECTIONS if s in r.quantities),
+         f"{1e3 * value_of(r, 'step') / at:.1f}")
         for r in here
     ]  # fmt: skip
-    least = 1e3 * _value(floor[0], "step") / at
+    least = 1e3 * value_of(floor[0], "step") / at
     title = f"{at} atoms, one core; microseconds per atom and step.\n\n"
     text = f"\n\nA network that costs nothing ({FLOOR_MODEL}) leaves {least:.1f} us: the floor."
     return title + _table(("network", *SECTIONS, "all"), rows) + text
@@ -220,11 +194,11 @@ def _drivers(measured: Measured) -> str:
     """ASE against LAMMPS on the same cell, and the teacher on its own."""
     rows = []
     for r in measured.find(driver="ase"):
-        n, cores = r.state["n_atoms"], _cores(r)
+        n, cores = r.state["n_atoms"], cores_of(r)
         same = [o for o in measured.find(driver="lammps", model=OWN_MODEL, n_atoms=n)
-                if _cores(o) == cores]  # fmt: skip
-        best = max((_value(o, "speed") for o in same), default=None)
-        factor = "-" if best is None else f"{best / _value(r, 'speed'):.3g}"
+                if cores_of(o) == cores]  # fmt: skip
+        best = max((value_of(o, "speed") for o in same), default=None)
+        factor = "-" if best is None else f"{best / value_of(r, 'speed'):.3g}"
         rows.append((f"{r.state['model']} by ASE", n, cores, _shown(r, "speed"), factor))
     header = ("what", "atoms", "cores", "katom-step/s", "LAMMPS with the shipped one is faster by")
     return _table(header, rows) if rows else ""
@@ -237,7 +211,7 @@ def _analysis(measured: Measured) -> str:
         mine, versions = own.get(r.state["frames"]), r.provenance["versions"]
         package = {"mdanalysis": "MDAnalysis", "pymatgen": "pymatgen-analysis-diffusion"}
         name = package.get(r.state["tool"], r.state["tool"])
-        factor = f"{_value(r, 'wall') / _value(mine, 'wall'):.3g}" if mine else "-"
+        factor = f"{value_of(r, 'wall') / value_of(mine, 'wall'):.3g}" if mine else "-"
         if r.quantities["wall"].kind == "lower_bound":
             factor = f"> {factor}, not finished"
         same = r.quantities.get("msd_difference")
@@ -258,16 +232,16 @@ def _held_out(result: Result) -> str:
     return f"{energy:.2f}, {force:.3f}"
 
 
-def _is_best(result: Result, among: Iterable[Result]) -> bool:
+def is_best(result: Result, among: Iterable[Result]) -> bool:
     """Whether it uses the own kernels, or nothing does."""
     return bool(result.state["native"]) or not any(r.state["native"] for r in among)
 
 
-def _cores(result: Result) -> int:
+def cores_of(result: Result) -> int:
     return int(result.state["ranks"] * result.state["threads"])
 
 
-def _value(result: Result, name: str) -> float:
+def value_of(result: Result, name: str) -> float:
     value = result.quantities[name].value
     if value is None:
         raise InputError(f"{result.task} {result.state}: no value of {name}. Measure it again.")
