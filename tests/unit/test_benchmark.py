@@ -150,6 +150,38 @@ def test_a_crystal_that_falls_apart_under_pressure_is_named(monkeypatch, relaxed
         eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
 
 
+@pytest.mark.parametrize(("beyond_GPa", "fitted"), [(6.5, 7), (2.5, 0)])
+def test_a_change_of_phase_ends_the_fit(monkeypatch, relaxed, curves, beyond_GPa, fitted):
+    """Ions pushed off their places above a pressure: only what lies below is one curve."""
+    honest = curves.structures["cells"]
+
+    def under(atoms, calculator, *, pressure_GPa=0.0, fixed_cell=False, **words):
+        if fixed_cell:
+            end = atoms.copy()
+        else:
+            end = honest[list(HOW.eos.pressures_GPa).index(pressure_GPa)].copy()
+            if pressure_GPa > beyond_GPa:
+                end.rattle(0.1, seed=1)
+        end.calc = Springs(CRYSTAL)
+        end.get_potential_energy()
+        return end
+
+    monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
+    start = relaxed.structures[RELAXED]
+    if not fitted:
+        with pytest.raises(
+            NotConverged, match=r"leaves P3 .143. for P1 .1. at 3 GPa, and 3 press"
+        ):
+            eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
+        return
+    found = eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
+    assert found.quantities["V0"].n == fitted
+    assert found.arrays["in_fit"].sum() == fitted
+    (check,) = (check for check in found.checks if check.name == "one_phase")
+    assert not check.ok and "P1 (1) at 7 GPa after P3 (143)" in check.text
+    assert found.quantities["B0"].value == pytest.approx(curves.quantities["B0"].value, rel=0.02)
+
+
 @pytest.fixture(scope="module")
 def curves(relaxed):
     start = relaxed.structures[RELAXED]

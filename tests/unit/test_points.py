@@ -82,12 +82,21 @@ def test_pressure_along_cells_of_others_gives_the_bulk_modulus_and_the_lattice(c
         assert_allclose(found.arrays["pressure_GPa"], [0, 2, 4, 6, 8], atol=0.02)
 
 
+def test_cells_of_another_phase_are_left_out(cells):
+    """Beyond 6 GPa another space group: five of seven are taken, the last at 6 GPa."""
+    given = [atoms.copy() for atoms in cells]
+    for atoms in given[7:]:
+        atoms.info["space_group"] = "P1 (1)"
+    found = along_cells(Springs(CRYSTAL), given, SYSTEM, 2, quiet)
+    assert found.quantities["B0"].n == 5
+    assert found.arrays["pressure_GPa"].max() < 6.1
+
+
 def test_cells_without_their_engine_and_too_few_are_refused(cells):
     bare = [atoms.copy() for atoms in cells]
-    with pytest.raises(
-        InputError, match=r"9 cells, 3 of them taken, relaxed by \['soft springs'\]"
-    ):
-        along_cells(Springs(CRYSTAL), bare, SYSTEM, 4, quiet)
+    with pytest.raises(InputError, match=r"9 cells, 4 of one phase, relaxed by \['soft springs'\]"):
+        bare[4].info["space_group"] = "P1 (1)"
+        along_cells(Springs(CRYSTAL), bare, SYSTEM, 2, quiet)
     bare[0].info.pop("engine")
     with pytest.raises(InputError, match=r"Give cells\.extxyz of bin/eos\.py"):
         along_cells(Springs(CRYSTAL), bare, SYSTEM, 1, quiet)

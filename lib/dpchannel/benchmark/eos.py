@@ -1,15 +1,16 @@
 """Equation of state three ways: strained with fixed ions, with relaxed ions, and under pressure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
+from dpchannel.benchmark.lattice import space_group
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError, NotConverged
-from dpchannel.physics.eos import PARAMETERS, UNITS, EosFit, fit_energy, fit_pressure
+from dpchannel.physics.eos import FEWEST, PARAMETERS, UNITS, EosFit, fit_energy, fit_pressure
 from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.benchmark import EosSettings
@@ -40,7 +41,8 @@ def eos(
     Outcome                 `V0 B0 B0p` from cells and ions relaxed under pressure; `V0_strain` ...
                             with the shape of the cell kept and ions relaxed; `V0_fixed` ... with
                             ions fixed, too. V0 is per formula unit. The structures `cells` are
-                            those under pressure
+                            those under pressure; a fit holds for one phase, so where the space
+                            group changes under pressure the points beyond are left out of it
 
     Raises
     ------
@@ -64,19 +66,21 @@ def eos(
     fixed = np.array([_strained(start, s).get_potential_energy() for s in strain]) / units
     energy, pressure = _ions_relaxed(start, strain, inside, settings, outcome, note)
     energy /= units
-    cells, outcome.structures["cells"] = _under_pressure(start, system, settings, note)
+    cells, structures = _under_pressure(start, system, settings, note)
+    outcome.structures["cells"] = structures
+    same = _one_phase_for_a_fit(structures, outcome)
     window = (
         f"window {settings.window[0]:+g} ... {settings.window[1]:+g} in linear strain,"
         f" {inside.sum()} points"
     )
     fits = {
-        "": (fit_pressure, cells["V"], np.array(settings.pressures_GPa)),
+        "": (fit_pressure, cells["V"][:same], np.array(settings.pressures_GPa)[:same]),
         "_strain": (fit_energy, volume[inside], energy[inside]),
         "_fixed": (fit_energy, volume[inside], fixed[inside]),
     }
     how = {
-        "": f"P(V), cell and ions relaxed at {len(cells['V'])} pressures up to"
-        f" {settings.pressures_GPa[-1]:g} GPa",
+        "": f"P(V), cell and ions relaxed at {same} pressures up to"
+        f" {settings.pressures_GPa[same - 1]:g} GPa",
         "_strain": f"E(V), even strain, ions relaxed; {window}",
         "_fixed": f"E(V), even strain, ions fixed; {window}",
     }
@@ -89,9 +93,34 @@ def eos(
     outcome.arrays |= {"energy_fixed_eV": fixed, "energy_relaxed_eV": energy}
     outcome.arrays |= {"pressure_relaxed_GPa": pressure}
     outcome.arrays |= {"pressure_GPa": np.array(settings.pressures_GPa)}
+    outcome.arrays |= {"in_fit": np.arange(len(settings.pressures_GPa)) < same}
     outcome.arrays |= {f"{name}_under_pressure": values for name, values in cells.items()}
     outcome.summary = _sentence(curves[""], curves["_strain"])
     return outcome
+
+
+def one_phase(cells: Sequence[Atoms]) -> int:
+    """How many of the cells, from the first on, have its space group, as `info` tells."""
+    groups = [atoms.info["space_group"] for atoms in cells]
+    return next((k for k, group in enumerate(groups) if group != groups[0]), len(groups))
+
+
+def _one_phase_for_a_fit(cells: Sequence[Atoms], outcome: Outcome) -> int:
+    """As one_phase, with a check that says so; NotConverged when too few are left."""
+    same = one_phase(cells)
+    first = cells[0].info["space_group"]
+    if same == len(cells):
+        outcome.passes("one_phase", True, f"{first} at every pressure")
+        return same
+    beyond = cells[same].info
+    where = f"{beyond['space_group']} at {beyond['pressure_GPa']:g} GPa"
+    outcome.miss("one_phase", f"{where} after {first}: another phase, not fitted")
+    if same < FEWEST:
+        raise NotConverged(
+            f"eos: the crystal leaves {first} for {where}, and {same} pressures below are too few"
+            " for a fit. Write closer ones into eos.pressures_GPa of inputs/benchmark.toml."
+        )
+    return same
 
 
 def _between(strain: Array, window: tuple[float, float], step: float) -> NDArray[np.bool_]:
@@ -162,6 +191,7 @@ def _under_pressure(
             max_steps=settings.max_steps,
         )
         here.info["pressure_GPa"] = pressure_GPa
+        here.info["space_group"] = space_group(here, settings.symmetry_A)
         structures.append(here)
         try:
             measured = measure(here, system)

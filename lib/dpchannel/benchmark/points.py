@@ -8,9 +8,10 @@ from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from dpchannel.benchmark.by_files import prepare
+from dpchannel.benchmark.eos import one_phase
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError
-from dpchannel.physics.eos import PARAMETERS, UNITS, fit_pressure
+from dpchannel.physics.eos import FEWEST, PARAMETERS, UNITS, fit_pressure
 from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.structures.measure import measure
@@ -18,7 +19,6 @@ from dpchannel.units import gpa_in_ev_per_a3
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
-_FEWEST = 5  # cells, of a fit with three parameters
 
 
 def at_rest(
@@ -74,7 +74,8 @@ def along_cells(
     Parameters
     ----------
     cells : list of Atoms   `cells` of bin/eos.py, with its engine in `info`
-    every : int             of them is computed
+    every : int             of those in the first one's phase is computed, and no fewer than a fit
+                            needs
 
     Returns
     -------
@@ -87,12 +88,15 @@ def along_cells(
     InputError              not such cells, or too few
     EngineMissing, EngineFailed     a point could not be computed
     """
-    relaxed_by, taken = {str(atoms.info.get("engine", "")) for atoms in cells}, cells[::every]
-    if len(relaxed_by) != 1 or "" in relaxed_by or len(taken) < _FEWEST:
+    relaxed_by = {str(atoms.info.get("engine", "")) for atoms in cells}
+    same = cells[: one_phase(cells)] if cells else []
+    if len(relaxed_by) != 1 or "" in relaxed_by or len(same) < FEWEST:
         raise InputError(
-            f"eos: {len(cells)} cells, {len(taken)} of them taken, relaxed by {sorted(relaxed_by)}."
-            f" Give cells.extxyz of bin/eos.py; {_FEWEST} or more must be taken."
+            f"eos: {len(cells)} cells, {len(same)} of one phase, relaxed by {sorted(relaxed_by)}."
+            f" Give cells.extxyz of bin/eos.py, with {FEWEST} or more of one phase."
         )
+    count = max(FEWEST, -(-len(same) // every))
+    taken = [same[k] for k in np.linspace(0, len(same) - 1, count).round().astype(int)]
     by = relaxed_by.pop()
     points = _computed(calculator, taken, note)
     rows = [measure(atoms, system) for atoms in points]

@@ -11,6 +11,7 @@ from dpchannel.errors import InputError, NotConverged
 from dpchannel.units import gpa_in_ev_per_a3
 
 Array = NDArray[np.float64]
+FEWEST = 5  # points of a fit
 PARAMETERS = ("V0", "B0", "B0p")
 UNITS = {"V0": "A^3", "B0": "GPa", "B0p": "1"}
 
@@ -101,7 +102,7 @@ def _checked(volume: Array, other: Array) -> tuple[Array, Array]:
     volume, other = np.asarray(volume, dtype=float), np.asarray(other, dtype=float)
     if volume.shape != other.shape or volume.ndim != 1:
         raise InputError(f"equation of state: shapes {volume.shape} and {other.shape} differ.")
-    if len(volume) < 5 or not (np.isfinite(volume).all() and np.isfinite(other).all()):
+    if len(volume) < FEWEST or not (np.isfinite(volume).all() and np.isfinite(other).all()):
         raise InputError(
             f"equation of state: {np.isfinite(volume + other).sum()} finite points of"
             f" {len(volume)}; five or more are needed, all of them finite."

@@ -90,14 +90,12 @@ def _draw_volume(
     ratio = np.linspace(0.995 * arrays["V_under_pressure"].min() / v0, 1.0, 200)
     numbers = f"$B_0$ = {fit.value['B0']:.2f} ± {stderr:.2f} GPa, $B_0'$ = {fit.value['B0p']:.2f}"
     label = f"cell and ions relaxed:\n{numbers}"
-    axes.plot(
-        arrays["pressure_GPa"],
-        arrays["V_under_pressure"] / v0,
-        "o",
-        ms=3.5,
-        color=style.MOBILE,
-        label=label,
-    )
+    pressure, volume = arrays["pressure_GPa"], arrays["V_under_pressure"] / v0
+    same = arrays.get("in_fit", np.full(len(pressure), True))
+    axes.plot(pressure[same], volume[same], "o", ms=3.5, color=style.MOBILE, label=label)
+    if not same.all():
+        (beyond,) = axes.plot(pressure[~same], volume[~same], "o", ms=3.5, color=style.MOBILE)
+        beyond.set(markerfacecolor="none", label="another phase")
     axes.plot(fit.pressure_GPa(ratio * v0), ratio, color=style.MOBILE, lw=1.0)
     greys = (style.REFERENCE, style.FRAMEWORK[0], style.FRAMEWORK[1])
     for (name, b0, b0p), colour in zip(others, greys, strict=False):

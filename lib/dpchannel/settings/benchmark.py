@@ -40,6 +40,7 @@ class EosSettings(Strict):
     pressures_GPa: tuple[float, ...] = Field(min_length=7)
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
+    symmetry_A: float = Field(gt=0)
     minimum_percent: float = Field(gt=0)
     window_percent: float = Field(gt=0)
 
