@@ -169,9 +169,7 @@ def test_a_change_of_phase_ends_the_fit(monkeypatch, relaxed, curves, beyond_GPa
     monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
     start = relaxed.structures[RELAXED]
     if not fitted:
-        with pytest.raises(
-            NotConverged, match=r"leaves P3 .143. for P1 .1. at 3 GPa, and 3 press"
-        ):
+        with pytest.raises(NotConverged, match=r"leaves P3 .143. for P1 .1. at 3 GPa, and 3 press"):
             eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
         return
     found = eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
