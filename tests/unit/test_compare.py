@@ -62,7 +62,7 @@ def test_two_engines_stand_in_two_lines_and_a_repetition_in_none(published):
 @pytest.mark.parametrize(
     ("quantity", "verdict"),
     [
-        (Quantity(1e-5, "cm2/s", kind="upper_bound"), "agrees"),
+        (Quantity(1e-5, "cm2/s", kind="upper_bound"), "not excluded"),
         (Quantity(1e-6, "cm2/s", kind="upper_bound"), "differs"),
         (Quantity(3e-6, "cm2/s", stderr=1e-6), "agrees"),  # within a factor of three
         (Quantity(1e-6, "cm2/s", ci95=(1e-7, 8e-6)), "agrees"),  # the interval includes it
@@ -76,6 +76,15 @@ def test_bounds_and_intervals_of_d(published, quantity, verdict):
     Result("diffusion", "pb10po46o", state, {"D_c": quantity}).write(path)
     (row,) = rows_of("D_c", collect([path], "pb10po46o"), published)
     assert row.verdict == verdict
+
+
+def test_means_over_a_hot_run_are_no_lattice_at_rest(published):
+    """Table I is relaxed: a at 500 K and 0 GPa stands beside nothing."""
+    path = published / "hot.json"
+    state = {"pressure_GPa": 0.0, "temperature_K": 500.0, "engine": "dp"}
+    Result("diffusion", "pb10po46o", state, {"a": Quantity(10.13, "A", stderr=1e-3)}).write(path)
+    rows = rows_of("a", collect([path], "pb10po46o"), published)
+    assert {row.verdict for row in rows} == {"not measured"}
 
 
 def test_another_unit_stops_the_table(published):

@@ -31,6 +31,7 @@ class Agreement(Strict):
 
     names: tuple[str, ...] = Field(min_length=1)
     at: tuple[str, ...]
+    tasks: tuple[str, ...] = ()  # only what these measured; empty: any
     percent: float | None = Field(default=None, gt=0)
     factor: float | None = Field(default=None, gt=1)
     zero: str = ""  # of energy: only results whose engine counts from it are compared
@@ -107,6 +108,7 @@ class Own:
     quantity: Quantity
     state: Mapping[str, Any]
     where: str
+    task: str = ""
     potential: str | None = None
 
     @property
@@ -146,11 +148,15 @@ class Row:
             return "another zero"
         against = self.published["paper"] or self.published["literature"]
         agrees = any(_agree(self.own.quantity, number, self.rule) for number in against)
+        if agrees and self.own.quantity.kind != "estimate":
+            return "not excluded"
         return "agrees" if agrees else "differs"
 
     def off(self, source: str) -> str:
-        """Deviation from the nearest number of a source."""
+        """Deviation from the nearest number of a source; a bound has none."""
         value = self.own.quantity.value if self.own else None
+        if self.own and self.own.quantity.kind != "estimate":
+            return ""
         if value is None or not self.published[source] or not self.comparable:
             return ""
         nearest = min(self.published[source], key=lambda number: abs(value - number.value))
@@ -192,7 +198,7 @@ def collect(paths: Iterable[Path], system: str) -> list[Own]:
             continue
         potential = (result.provenance.get("potential") or {}).get("path")
         for name, quantity in result.quantities.items():
-            own = Own(name, quantity, state, relative(path), potential)
+            own = Own(name, quantity, state, relative(path), result.task, potential)
             keys = ("pressure_GPa", "temperature_K", "case")
             key = (name, result.task, own.engine, *(str(state.get(k)) for k in keys))
             found.setdefault(key, own)
@@ -251,7 +257,7 @@ def rich_table(rows: Iterable[Row]) -> "Table":
 
 
 def _same(number: Number, own: Own, rule: Agreement) -> bool:
-    if own.name != number.quantity:
+    if own.name != number.quantity or (rule.tasks and own.task not in rule.tasks):
         return False
     if number.case and number.case != own.state.get("case"):
         return False
