@@ -18,6 +18,7 @@ CONTOUR = 0.1  # of the highest density of the ions
 SHOWN_POINTS = 20_000  # of the ions in the view in three dimensions
 SHIFT = 8  # part of the cell that is drawn before its origin
 LETTERS = "abc"
+WIDTH_IN = 8.6
 
 Arrays = dict[str, Any]
 
@@ -30,7 +31,7 @@ def plot_density(result_path: Path, out: list[Path]) -> None:
     with style.house_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(8.6, 5.6), layout="constrained")
+        figure = Figure(layout="constrained")
         side, top = figure.subplots(1, 2)
         slab = f"slice of {float(arrays['slab_A']):g} Å through a row of channels"
         _draw(side, arrays, "side", f"(a) {slab}")
@@ -41,6 +42,8 @@ def plot_density(result_path: Path, out: list[Path]) -> None:
         alone = f"contours: {arrays['path_species'][0]} alone"
         title = f"{state.get('compound', result.system)}, {words}; {alone}"
         figure.suptitle(title, fontsize=9.5, x=0.01, ha="left")
+        tallest = max(axes.get_data_ratio() for axes in (side, top))
+        figure.set_size_inches(WIDTH_IN, 0.43 * WIDTH_IN * tallest + 1.1)  # rest: titles, labels
         style.save(figure, out)
 
 
