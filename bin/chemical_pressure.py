@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Relax under each pressure, then with the dopant on each site; goes on where it stopped."""
     from dpchannel.benchmark import engines
-    from dpchannel.benchmark.chemical import Bench, chemical_pressure
+    from dpchannel.benchmark.chemical import Bench, chemical_pressure, on_published
     from dpchannel.benchmark.outcome import Task, write
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.chemical import ChemicalPressureSettings
@@ -51,6 +51,11 @@ def main(
     other = engines.engine(how.dopant_engine, crystal, None, INPUTS, work)
     with engines.cores_held(cores, cli.note) as mine:
         task = Task("chemical-pressure", chosen, how, mine)
+        if chosen.by_points:
+            found = on_published(chosen(), crystal, how, INPUTS, cli.note)
+            write(task, found, out)
+            cli.note(found.summary)
+            return
         keep = out.parent / "relaxed"
         curve = Bench(engine, chosen.identity, chosen(), keep, how, cli.note)
         same = engine == how.dopant_engine

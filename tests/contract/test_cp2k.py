@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.io import read
+from ase.units import Hartree
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import EngineFailed
 from dpchannel.labels.cp2k import Cp2kLabeler
 from dpchannel.settings import load
-from dpchannel.settings.cp2k import Cp2kSettings
+from dpchannel.settings.cp2k import Cp2kSettings, KindSettings
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 HYDROGEN = load(Cp2kSettings, DATA / "cp2k.toml")
@@ -115,3 +116,35 @@ def test_a_campaign_with_the_real_program(tmp_path, run_bin):
     assert "GTH_POTENTIALS:" in first.info["data_sha256"]
     assert np.shape(first.info["mean_force"]) == (3,)
     assert second.info["restarted"]
+
+
+# smearing needs orbitals that are empty: one s function an atom is too few
+LARGER = HYDROGEN.model_copy(
+    update={"kinds": {"H": KindSettings(basis="DZVP-MOLOPT-SR-GTH", potential="GTH-PBE-q1")}}
+)
+
+
+def single_atom(moment_muB):
+    """One hydrogen atom in a cube of 4 A, far from its images: one unpaired electron, or none."""
+    atoms = frame()[:1]
+    atoms.set_cell([4.0, 4.0, 4.0])
+    atoms.set_initial_magnetic_moments([moment_muB])
+    return atoms
+
+
+def test_an_unpaired_electron_is_a_doublet(tmp_path):
+    """One electron: the spin density is the density, so its size is 1; the gate lets it through."""
+    found = labelled(LARGER, single_atom(1.0), tmp_path / "doublet")
+    assert found.info["spin_polarised"] and found.info["moment_muB"] == pytest.approx(1.0, abs=1e-3)
+    assert found.info["absolute_moment_muB"] == pytest.approx(1.0, abs=1e-3)
+    assert found.info["smearing_K"] == HYDROGEN.spin.smearing_K
+    # atomic hydrogen in PBE: -0.4998 Ha; this basis and this box leave less than 0.03 Ha
+    assert found.get_potential_energy() / Hartree == pytest.approx(-0.5, abs=0.03)
+
+
+def test_two_parallel_spins_are_a_triplet(tmp_path):
+    pair = single_atom(1.0).repeat((2, 1, 1))
+    found = labelled(LARGER, pair, tmp_path / "triplet")
+    assert found.info["moment_muB"] == pytest.approx(2.0, abs=1e-3)
+    assert found.info["absolute_moment_muB"] == pytest.approx(2.0, abs=1e-2)
+    assert_allclose(found.arrays["moment_muB"], [1, 1], atol=1e-2)

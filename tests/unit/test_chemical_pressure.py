@@ -5,12 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.units import GPa
 from numpy.testing import assert_allclose
 
-from dpchannel.benchmark.chemical import Bench, _reproduced, chemical_pressure, measures
-from dpchannel.errors import EngineMissing, InputError
+from dpchannel.benchmark.by_files import LabelerCalculator
+from dpchannel.benchmark.chemical import (
+    Bench,
+    _reproduced,
+    chemical_pressure,
+    measures,
+    on_published,
+)
+from dpchannel.errors import EngineFailed, EngineMissing, InputError
 from dpchannel.labels.doped import spins, write_doped
+from dpchannel.labels.frame_file import read_frame, with_results, write_frame
 from dpchannel.labels.gate import problem
+from dpchannel.labels.labeler import frame_id
 from dpchannel.physics.equivalent import equivalent_pressure
 from dpchannel.report.chemical import shown
 from dpchannel.results import Result
@@ -188,3 +198,45 @@ def test_other_dopants_and_wrong_ones():
         dopant_sites(CRYSTAL, SYSTEM, SETTINGS.model_copy(update={"dopant": "O"}))
     with pytest.raises(InputError, match="replaces = Xe"):
         dopant_sites(CRYSTAL, SYSTEM, SETTINGS.model_copy(update={"replaces": "Xe"}))
+
+
+class Stub:
+    """A DFT code through files: springs' pressure, and the moment that the frame starts with."""
+
+    name = "stub"
+
+    def write_inputs(self, atoms, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_frame(atoms, folder)
+
+    def run(self, folder):
+        (folder / "done").touch()
+
+    def read(self, folder):
+        if not (folder / "done").exists():
+            raise EngineFailed("not run")
+        atoms = read_frame(folder)
+        found = with_results(atoms, -1.0, np.zeros((len(atoms), 3)), -2.0 * GPa * np.eye(3))
+        found.info["converged"] = True
+        if (moments := atoms.get_initial_magnetic_moments()).any():
+            found.info["moment_muB"] = float(moments.sum())
+        return found
+
+
+def test_a_dft_code_computes_the_published_crystals_with_one_unpaired_electron(tmp_path):
+    calculator = LabelerCalculator(Stub(), tmp_path)
+    found = on_published(calculator, SYSTEM, SETTINGS, INPUTS, lambda text: None)
+    assert found.quantities["pressure_Lai2023_pure"].value == pytest.approx(2.0)
+    assert found.quantities["moment_Lai2023_doped"].value == 1.0
+    assert "moment_Lai2023_pure" not in found.quantities
+    assert "moment 1.000 mu_B" in found.summary
+    none = SETTINGS.model_copy(update={"dopant": "Zn"})
+    with pytest.raises(InputError, match="no structure of pb10po46o with Zn"):
+        on_published(calculator, SYSTEM, none, INPUTS, lambda text: None)
+
+
+def test_frames_that_differ_by_their_moments_are_two_frames():
+    other = CRYSTAL.copy()
+    assert frame_id(other) == frame_id(CRYSTAL)
+    other.set_initial_magnetic_moments(np.eye(len(other))[0])
+    assert frame_id(other) != frame_id(CRYSTAL)

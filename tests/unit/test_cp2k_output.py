@@ -245,6 +245,22 @@ def frame():
     return read_extxyz(DATA / "cp2k.extxyz")
 
 
+def test_moments_make_a_frame_spin_polarised_and_tell_its_atoms_apart():
+    """Opposite starting moments are two kinds of one element; without moments nothing changes."""
+    closed, open_shell = frame(), frame()
+    moments = np.zeros(len(open_shell))
+    moments[:2] = 1.0, -1.0
+    open_shell.set_initial_magnetic_moments(moments)
+    text = input_text(open_shell, SETTINGS)
+    assert "UKS" not in input_text(closed, SETTINGS)
+    assert "UKS" in text and "MULTIPLICITY 1" in text  # they cancel
+    assert text.count("ELEMENT H") == len(set(moments))
+    assert "MAGNETIZATION 1\n" in text and "MAGNETIZATION -1\n" in text
+    assert f"ADDED_MOS {SETTINGS.spin.added_orbitals} {SETTINGS.spin.added_orbitals}" in text
+    assert "ELECTRONIC_TEMPERATURE [K] 300" in text
+    assert SETTINGS.digest() != SETTINGS.digest(polarised=True)
+
+
 def test_an_element_without_a_basis_set_is_named():
     atoms = frame()
     atoms.symbols[0] = "O"

@@ -20,7 +20,7 @@ class LabelerCalculator(Calculator):
 
     def __init__(self, engine: Labeler, folder: Path) -> None:
         super().__init__()
-        self.implemented_properties = list(RESULTS)
+        self.implemented_properties = [*RESULTS, "magmom"]
         self.engine, self.folder = engine, folder
 
     def calculate(
@@ -50,6 +50,8 @@ class LabelerCalculator(Calculator):
         if not labelled.info.get("converged", False):
             raise EngineFailed(f"{folder}: did not converge. See its output there.")
         self.results = {name: found[name] for name in RESULTS}
+        if "moment_muB" in labelled.info:
+            self.results["magmom"] = labelled.info["moment_muB"]
 
     def prepare(self, frames: Sequence[Atoms], note: Note) -> None:
         """Compute every frame that has no result yet; all inputs are written before the first run.

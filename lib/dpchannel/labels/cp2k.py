@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dpchannel.errors import EngineFailed, EngineMissing
-from dpchannel.labels.cp2k_input import PROJECT, input_text
+from dpchannel.labels.cp2k_input import PROJECT, input_text, is_polarised
 from dpchannel.labels.cp2k_output import Cp2kOutput, abort_reason, read_output
 from dpchannel.labels.frame_file import read_frame, same_geometry, with_results, write_frame
 from dpchannel.labels.process import run_program
@@ -65,7 +65,7 @@ class Cp2kLabeler:
     def read(self, folder: Path) -> Atoms:
         """The label; the mean force is subtracted from every atom and recorded."""
         atoms = read_frame(folder)
-        record = self._record(folder)
+        record = self._record(folder, self._digest(atoms))
         found = read_output(folder / OUTPUT)
         path = folder / OUTPUT
         same_geometry(path, atoms, found.symbols, found.positions, decimals=6)
@@ -90,6 +90,16 @@ class Cp2kLabeler:
             "restarted": record["restarted"],
             "wall_s": found.wall_s,
         }
+        if is_polarised(atoms):
+            if found.moments is None or found.absolute_spin is None:
+                raise EngineFailed(f"{path}: no moments, but the frame has some. Run it again.")
+            labelled.arrays["moment_muB"] = found.moments
+            labelled.info |= {
+                "spin_polarised": True,
+                "moment_muB": float(found.moments.sum()),
+                "absolute_moment_muB": found.absolute_spin,
+                "smearing_K": self.settings.spin.smearing_K,
+            }
         return labelled
 
     def _run_once(self, atoms: Atoms, folder: Path, wave: Path | None) -> None:
@@ -113,7 +123,7 @@ class Cp2kLabeler:
             raise EngineFailed(_why(folder, code))
         read_output(folder / OUTPUT)
         record = {
-            "settings": self.settings.digest(),
+            "settings": self._digest(atoms),
             "data_sha256": data,
             "restarted": wave is not None,
             "output_sha256": sha256(folder / OUTPUT),
@@ -121,14 +131,17 @@ class Cp2kLabeler:
         with replacing(folder / RECORD) as aside:
             aside.write_text(json.dumps(record, indent=1) + "\n")
 
-    def _record(self, folder: Path) -> dict[str, Any]:
+    def _digest(self, atoms: Atoms) -> str:
+        return self.settings.digest(polarised=is_polarised(atoms))
+
+    def _record(self, folder: Path, digest: str) -> dict[str, Any]:
         """What the run was made from; it exists only when CP2K ended well."""
         path = folder / RECORD
         try:
             record: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise EngineFailed(f"{path}: no finished CP2K run here ({error}).") from None
-        if record.get("settings") != self.settings.digest():
+        if record.get("settings") != digest:
             raise EngineFailed(f"{path}: made with other settings than inputs/cp2k.toml has now.")
         output = folder / OUTPUT
         if not output.exists() or record.get("output_sha256") != sha256(output):
@@ -145,7 +158,8 @@ class Cp2kLabeler:
         return " ".join(f"{name}:{sha256(folder / name)[:16]}" for name in names)
 
     def _signature(self, atoms: Atoms) -> str:
-        text = f"{self.settings.digest()} {atoms.get_chemical_symbols()}"
+        moments = atoms.get_initial_magnetic_moments().tolist() if is_polarised(atoms) else ""
+        text = f"{self._digest(atoms)} {atoms.get_chemical_symbols()}{moments}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _neighbour(self, atoms: Atoms, folder: Path) -> Path | None:

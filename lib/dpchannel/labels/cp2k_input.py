@@ -31,7 +31,7 @@ _TEMPLATE = """\
     &END STRESS_TENSOR
   &END PRINT
   &DFT
-{files}
+{files}{spin}
     &KPOINTS
       SCHEME MONKHORST-PACK {mesh}
     &END KPOINTS
@@ -93,8 +93,12 @@ _SMEARING = """
         METHOD FERMI_DIRAC
         ELECTRONIC_TEMPERATURE [K] {kelvin:g}
       &END SMEAR"""
+_SPIN = """
+    UKS
+    MULTIPLICITY {multiplicity}"""
 _KIND = """\
-    &KIND {symbol}
+    &KIND {name}
+      ELEMENT {symbol}{magnetization}
       BASIS_SET {basis}
       POTENTIAL {potential}
     &END KIND"""
@@ -105,6 +109,9 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
 
     Parameters
     ----------
+    atoms : Atoms
+        Spin-polarised where atoms carry starting moments (`magmoms`). With k-points and smearing
+        CP2K cannot hold their sum: the output says what became of it.
     restart : str, optional
         File with the wave function to start from; without one, from the atoms.
 
@@ -116,10 +123,15 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
     if not (atoms.pbc.all() and abs(np.linalg.det(atoms.cell[:])) > 0):
         raise InputError("a CP2K label needs a cell that is periodic in three directions.")
     grid, scf = settings.grid, settings.scf
-    smearing = _SMEARING.format(kelvin=scf.smearing_K) if scf.smearing_K else ""
+    kinds = _kinds(atoms)
+    polarised = is_polarised(atoms)
+    how = settings.spin if polarised else scf
+    total = float(atoms.get_initial_magnetic_moments().sum())
+    smearing = _SMEARING.format(kelvin=how.smearing_K) if how.smearing_K else ""
     return _TEMPLATE.format(
         project=PROJECT,
         files=_files(settings, restart),
+        spin=_SPIN.format(multiplicity=round(abs(total)) + 1) if polarised else "",
         mesh=" ".join(map(str, mesh(atoms.cell[:], settings.kpoint_length_A))),
         cutoff=grid.cutoff_Ry,
         relative=grid.relative_cutoff_Ry,
@@ -128,7 +140,7 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         guess="RESTART" if restart else "ATOMIC",
         eps=scf.eps,
         max_steps=scf.max_steps,
-        added=scf.added_orbitals,
+        added=" ".join([str(how.added_orbitals)] * (2 if polarised else 1)),
         mixing=scf.mixing,
         history=scf.history,
         smearing=smearing,
@@ -136,8 +148,8 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         smooth=grid.smooth_density,
         derivative=grid.derivative,
         cell=_rows(zip("ABC", atoms.cell[:], strict=True)),
-        coordinates=_rows(zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)),
-        kinds="\n".join(_kind(s, settings) for s in dict.fromkeys(atoms.get_chemical_symbols())),
+        coordinates=_rows(zip(kinds, atoms.positions, strict=True)),
+        kinds="\n".join(_kind(name, *what, settings) for name, what in _described(atoms).items()),
     )
 
 
@@ -153,10 +165,34 @@ def _rows(named: zip[tuple[str, np.ndarray]]) -> str:
     return "\n".join(f"      {name} {x:.12f} {y:.12f} {z:.12f}" for name, (x, y, z) in named)
 
 
-def _kind(symbol: str, settings: Cp2kSettings) -> str:
+def is_polarised(atoms: Atoms) -> bool:
+    """Whether atoms carry starting moments."""
+    return bool(np.any(atoms.get_initial_magnetic_moments()))
+
+
+def _kinds(atoms: Atoms) -> list[str]:
+    """A name for each atom: its element, with a number where elements differ by their moment."""
+    moments = atoms.get_initial_magnetic_moments()
+    different = {s: sorted(set(moments[atoms.symbols == s])) for s in set(atoms.symbols)}
+    return [
+        symbol if len(different[symbol]) == 1 else f"{symbol}_{different[symbol].index(m) + 1}"
+        for symbol, m in zip(atoms.get_chemical_symbols(), moments, strict=True)
+    ]
+
+
+def _described(atoms: Atoms) -> dict[str, tuple[str, float]]:
+    """Kind -> element and starting moment in Bohr magnetons."""
+    moments = atoms.get_initial_magnetic_moments()
+    rows = zip(_kinds(atoms), atoms.get_chemical_symbols(), moments, strict=True)
+    return {name: (symbol, float(moment)) for name, symbol, moment in rows}
+
+
+def _kind(name: str, symbol: str, moment: float, settings: Cp2kSettings) -> str:
     if symbol not in settings.kinds:
         raise InputError(
             f"[kinds] of inputs/cp2k.toml: no basis set and potential for {symbol}. "
             f"It has {', '.join(settings.kinds)}; add a line."
         )
-    return _KIND.format(symbol=symbol, **settings.kinds[symbol].model_dump())
+    magnetization = f"\n      MAGNETIZATION {moment:g}" if moment else ""
+    head = {"name": name, "symbol": symbol, "magnetization": magnetization}
+    return _KIND.format(**head, **settings.kinds[symbol].model_dump())

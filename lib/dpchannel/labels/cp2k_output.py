@@ -51,6 +51,9 @@ _STRESS_HEADER = re.compile(r"^ STRESS\| Analytical stress tensor \[(.+)\]$", re
 _STRESS_ROW = re.compile(rf"^ STRESS\| +([xyz]) +{_F} +{_F} +{_F}$")
 _TRACE = re.compile(rf"^ STRESS\| 1/3 Trace +{_F}$", re.M)
 _DETERMINANT = re.compile(rf"^ STRESS\| Determinant +{_F}$", re.M)
+_ABSOLUTE_SPIN = re.compile(rf"^  Integrated absolute spin density +: +{_F}$", re.M)
+_MOMENT = re.compile(rf"^ +\d+ +[A-Z][a-z]? +\d+ +{_F} +{_F} +{_F} +{_F}$", re.M)
+_MULLIKEN = re.compile(r"^ #  Atom  Element  Kind  Atomic population \(alpha,beta\)", re.M)
 _ABORT = re.compile(r"\[ABORT\](.*?)(?:\S+\.F:\d+|\*{20})", re.S)
 
 
@@ -60,6 +63,8 @@ class Cp2kOutput:
 
     energy_eV, forces (n, 3) eV/A, stress (3, 3) eV/A^3 in the sign of ASE (positive under tension),
     symbols, positions (n, 3) A, cell (3, 3) A to three decimals, scf_steps, wall_s, version.
+    Of a spin-polarised run moments (n,) by Mulliken and absolute_spin, the integral of the spin
+    density's size, in Bohr magnetons; None of a closed shell.
     """
 
     energy_eV: float
@@ -72,6 +77,8 @@ class Cp2kOutput:
     scf_steps: int
     wall_s: float
     version: str
+    moments: Array | None
+    absolute_spin: float | None
 
 
 def read_output(path: Path) -> Cp2kOutput:
@@ -102,6 +109,8 @@ def read_output(path: Path) -> Cp2kOutput:
         scf_steps=steps,
         wall_s=(ended - started).total_seconds(),
         version=f"CP2K {version} {_single(path, _REVISION, text, 'revision')}",
+        moments=_moments(path, text, len(symbols)),
+        absolute_spin=_absolute_spin(text),
     )
 
 
@@ -230,6 +239,23 @@ def _cell(path: Path, text: str) -> Array:
     if [r[0] for r in rows] != ["a", "b", "c"]:
         raise EngineFailed(f"{path}: no cell. Run the frame again.")
     return np.array([[_number(x) for x in r[1:]] for r in rows])
+
+
+def _moments(path: Path, text: str, n_atom: int) -> Array | None:
+    headers = list(_MULLIKEN.finditer(text))
+    if not headers:
+        return None
+    lines = text[headers[-1].end() :].split("\n")[1 : n_atom + 1]
+    rows = [match[4] for line in lines if (match := _MOMENT.match(line))]
+    if len(rows) != n_atom:
+        raise EngineFailed(f"{path}: {len(rows)} moments for {n_atom} atoms: cut or damaged.")
+    return np.array([_number(moment) for moment in rows])
+
+
+def _absolute_spin(text: str) -> float | None:
+    """The last one: CP2K prints it after the SCF."""
+    found = _ABSOLUTE_SPIN.findall(text)
+    return _number(found[-1]) if found else None
 
 
 def _agree(path: Path, what: str, found: object, stated: object, within: float) -> None:

@@ -34,10 +34,10 @@ def write_doped(
     InputError              no such site, or [potcars] of inputs/vasp.toml lacks the dopant
     EngineMissing           no POTCAR library
     """
-    moment, found = settings.vasp.moment_muB, []
+    moment, found = settings.spin.moment_muB, []
     for site, atom in dopant_sites(crystal, system, settings).items():
         one = doped(crystal, atom, settings.dopant)
-        two = one.repeat(settings.vasp.repeat)
+        two = one.repeat(settings.spin.repeat)
         n = int((two.symbols == settings.dopant).sum())
         cases = {
             "one": (one, [moment]),

@@ -56,9 +56,13 @@ class Labeler(Protocol):
 
 
 def frame_id(atoms: Atoms) -> str:
-    """Sixteen hexadecimal digits that name a geometry: elements, cell and positions to 1e-6 A."""
+    """Sixteen hexadecimal digits that name a frame.
+
+    Elements, cell and positions to 1e-6 A, and starting moments where there are any.
+    """
     digest = hashlib.sha256(atoms.numbers.astype("<i8").tobytes())
-    for array in (atoms.cell[:], atoms.positions):
+    moments = atoms.get_initial_magnetic_moments()
+    for array in (atoms.cell[:], atoms.positions, *([moments] if moments.any() else [])):
         # adding 0.0 turns -0.0 into 0.0
         digest.update((np.round(np.asarray(array, dtype="<f8"), 6) + 0.0).tobytes())
     return digest.hexdigest()[:16]

@@ -32,7 +32,7 @@ class PublishedPair(Strict):
 
 
 class SpinSettings(Strict):
-    """Spins of the relaxations that are written for VASP."""
+    """Spins where a DFT code computes the dopant: the doublet, and VASP's cell with two."""
 
     moment_muB: float = Field(ge=0)
     repeat: tuple[int, int, int]
@@ -50,7 +50,7 @@ class ChemicalPressureSettings(Strict):
     symmetry_A: float = Field(gt=0)
     paper: PaperEdge
     published: dict[str, PublishedPair]
-    vasp: SpinSettings
+    spin: SpinSettings
 
     @field_validator("pressures_GPa")
     @classmethod

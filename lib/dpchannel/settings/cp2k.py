@@ -46,6 +46,13 @@ class ScfSettings(Strict):
     restart_within_A: float = Field(ge=0)
 
 
+class SpinSettings(Strict):
+    """Of frames whose atoms carry starting moments, which are spin-polarised."""
+
+    smearing_K: float = Field(ge=0)
+    added_orbitals: int = Field(ge=0)
+
+
 class Cp2kSettings(Strict):
     """Everything a CP2K label depends on."""
 
@@ -57,10 +64,13 @@ class Cp2kSettings(Strict):
     net_force_eV_per_A: float = Field(gt=0)
     grid: GridSettings
     scf: ScfSettings
+    spin: SpinSettings
     kinds: dict[str, KindSettings] = Field(min_length=1)
 
-    def digest(self) -> str:
+    def digest(self, *, polarised: bool = False) -> str:
         """Sixteen hexadecimal digits over all that can change a label."""
         rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": {"restart_within_A"}}
+        if not polarised:
+            rules["spin"] = True
         text = self.model_dump_json(exclude=rules)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
