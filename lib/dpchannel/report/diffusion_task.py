@@ -18,6 +18,7 @@ from dpchannel.report import trajectory_task as task
 from dpchannel.report.averages import average, average_quantities, lattice_series, set_point_checks
 from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
 from dpchannel.report.diffusion import sentence
+from dpchannel.report.framework import integrity
 from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
 from dpchannel.results import Check, Quantity, Result
 from dpchannel.settings import DiffusionSettings, SystemSettings
@@ -89,6 +90,7 @@ def analyse(
     else:
         transport = analyse_isotropic(positions, mobile.time_ps, settings)
     quantities = transport.quantities | average_quantities(trajectory, sites, series)
+    quantities |= integrity(trajectory, sites, system)
     if sites.has_channel:
         quantities["site_spacing"] = average(spacing, "A")
     state = task.state(trajectory, system, sites, columns)

@@ -11,12 +11,12 @@ from dpchannel.physics.hops import Hops
 from dpchannel.physics.intervals import CONFIDENCE, garwood
 from dpchannel.physics.jumps import concerted, direction, waits
 from dpchannel.physics.rigidity import late_slope, vibration
+from dpchannel.report.framework import bonds_and_edges, ring_edges
 from dpchannel.results import Quantity
 from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.structures.classify import Sites
 from dpchannel.structures.columns import wrapped
-from dpchannel.structures.measure import filled_rings
-from dpchannel.structures.polyhedra import Polyhedra, exchange, find_polyhedra, lengths
+from dpchannel.structures.polyhedra import Polyhedra, exchange, find_polyhedra
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -111,7 +111,7 @@ def framework_numbers(
     """Bonds, edges and coordination of the polyhedra, edges of the rings, vibration and drift."""
     stream = trajectory.all
     scaled, dt_ps = stream.scaled[:], float(stream.time_ps[1] - stream.time_ps[0])
-    quantities, arrays = _ring_edges(stream.cells, scaled, sites) if sites.has_rings else ({}, {})
+    quantities, arrays = ring_edges(stream.cells, scaled, sites) if sites.has_rings else ({}, {})
     if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
         stay = max(MIN_STAY_FRAMES, int(np.ceil(settings.residence_ps / dt_ps)))
         more, shown = _polyhedra(stream.cells, scaled, polyhedra, sites.mobile, stay, dt_ps)
@@ -128,30 +128,10 @@ def framework_numbers(
     return quantities, arrays
 
 
-def _ring_edges(cells: Array, scaled: Array, sites: Sites) -> Found:
-    """Every edge of filled and empty rings, and its thermal spread."""
-    name = sites.ring_name
-    length = lengths(cells, scaled, sites.pairs[name], sites.vectors[name])
-    filled = filled_rings(cells, scaled, sites)
-    each = length.reshape(*filled.shape, -1)
-    arrays = {f"{name}_filled": each[filled].ravel(), f"{name}_empty": each[~filled].ravel()}
-    return {f"{key}_spread": _spread(v) for key, v in arrays.items() if v.size}, arrays
-
-
 def _polyhedra(
     cells: Array, scaled: Array, found: Polyhedra, mobile: Index, stay: int, dt_ps: float
 ) -> Found:
-    bond = lengths(cells, scaled, found.bonds, found.bond_vectors)
-    edge = lengths(cells, scaled, found.edges, found.edge_vectors)
-    names = (f"{found.name}_{found.ligand_name}", f"{found.ligand_name}_{found.ligand_name}_edge")
-    arrays: Arrays = {}
-    quantities = {}
-    for name, values in zip(names, (bond, edge), strict=True):
-        arrays[name] = values.ravel()
-        quantities[name] = Quantity(
-            float(values.mean()), "A", n=values.shape[1], method="mean over pairs and frames"
-        )
-        quantities[f"{name}_spread"] = _spread(values)
+    quantities, arrays = bonds_and_edges(cells, scaled, found)
     seen = exchange(cells, scaled, found, mobile, stay)
     arrays["coordination_kept"] = seen.intact
     quantities["coordination_kept"] = Quantity(
@@ -173,12 +153,6 @@ def _polyhedra(
         else Quantity(upper, "1/ns", None, (0.0, upper), 0, method=how, kind="upper_bound")
     )
     return quantities, arrays
-
-
-def _spread(values: Array) -> Quantity:
-    return Quantity(
-        float(values.std()), "A", n=values.size, method="standard deviation over pairs and frames"
-    )
 
 
 def sentence(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> str:
