@@ -28,7 +28,8 @@ def main(
 ) -> None:
     """Relax under each pressure, then with the dopant on each site; goes on where it stopped."""
     from dpchannel.benchmark import engines
-    from dpchannel.benchmark.chemical import Bench, chemical_pressure, on_published
+    from dpchannel.benchmark.chemical import Bench, chemical_pressure
+    from dpchannel.benchmark.chemical_points import on_published
     from dpchannel.benchmark.outcome import Task, write
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.chemical import ChemicalPressureSettings

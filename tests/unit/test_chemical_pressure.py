@@ -9,13 +9,8 @@ from ase.units import GPa
 from numpy.testing import assert_allclose
 
 from dpchannel.benchmark.by_files import LabelerCalculator
-from dpchannel.benchmark.chemical import (
-    Bench,
-    _reproduced,
-    chemical_pressure,
-    measures,
-    on_published,
-)
+from dpchannel.benchmark.chemical import Bench, _reproduced, chemical_pressure, measures
+from dpchannel.benchmark.chemical_points import on_published
 from dpchannel.errors import EngineFailed, EngineMissing, InputError
 from dpchannel.labels.doped import spins, write_doped
 from dpchannel.labels.frame_file import read_frame, with_results, write_frame
