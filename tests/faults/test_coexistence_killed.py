@@ -1,0 +1,99 @@
+"""Solid beside liquid, killed while one half melts, while both settle, and while they are watched."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from numpy.testing import assert_allclose, assert_array_equal
+
+from dpchannel.md.coexist import Coexistence, coexist
+from dpchannel.md.segments import last_sample
+from dpchannel.settings import MDSettings, ProfileSettings
+from dpchannel.settings.melting import CoexistenceSettings
+from dpchannel.statepoint import StatePoint
+from dpchannel.structures.coexistence import halves
+
+THIS = Path(__file__)
+PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"  # melts at about 800 K
+MD = MDSettings(timestep_fs=3, thermostat_ps=0.1, barostat_ps=0.2, seed=5, occupancy="ordered")
+HOW = CoexistenceSettings(
+    low_K=500,
+    high_K=1100,
+    tolerance_K=50,
+    max_runs=2,
+    hot_K=3000,
+    melt_ps=1.2,
+    stretch=0.1,
+    run=ProfileSettings(
+        repeat=(4, 4, 8),
+        equilibrate_ps=3.0,
+        produce_ps=3.0,
+        mobile_every_fs=30,
+        frame_every_fs=60,
+        restart_every_fs=300,
+    ),
+)
+MELT, SETTLE, TOTAL = 400, 1000, 2000  # steps
+
+
+def go(folder, note=lambda _: None):
+    folder.mkdir(exist_ok=True)
+    potential = folder / "lj.lammps"
+    potential.write_text(PAIR)
+    atoms = bulk("He", "fcc", a=4.1, cubic=True).repeat((4, 4, 8))
+    start = halves(atoms, 4.2 * np.array([4, 4, 8]), stretch=HOW.stretch)
+    everyone = np.arange(len(atoms))
+    what = Coexistence(("He",), potential, MD, HOW, 3000.0, 1, note)
+    return coexist(
+        folder / "md", start, what, StatePoint(0.0, 800.0), mobile=everyone[:1], framework=everyone
+    )
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The same run without any interruption."""
+    return go(tmp_path_factory.mktemp("reference"))
+
+
+def killed_after(folder, at_step):
+    process = subprocess.Popen([sys.executable, THIS, folder], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        seen = [last_sample(path) for path in (folder / "md").glob("samples.*.txt")]
+        if any(sample and sample["step"] >= at_step for sample in seen):
+            break
+        time.sleep(0.005)
+    assert process.poll() is None, "the run ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+
+
+@pytest.mark.parametrize("at_step", [MELT // 2, (MELT + SETTLE) // 2, (SETTLE + TOTAL) // 2])
+def test_killed_and_resumed_is_as_uninterrupted(reference, tmp_path, at_step):
+    tmp_path.mkdir(exist_ok=True)
+    killed_after(tmp_path, at_step)
+    notes = []
+    resumed = go(tmp_path, note=notes.append)
+    assert any("continuing at step" in note for note in notes)
+    assert_array_equal(resumed.mobile.step, reference.mobile.step)
+    assert_array_equal(resumed.all.step, np.arange(SETTLE, TOTAL + 1, 20))
+    cells = resumed.mobile.cells
+    assert np.ptp(cells[:, [0, 1], [0, 1]], axis=0).max() == 0  # only the normal moves
+    # the liquid is chaotic, so sooner or later the two part: compared is what a lost thermostat,
+    # a crystal without velocities or a half that melts again would change at once
+    thermo, known = resumed.thermo, reference.thermo
+    for name, within in (("temperature_K", 60.0), ("potential_eV", 6.0)):
+        assert_allclose(thermo[name].mean(), known[name].mean(), atol=within)
+    if at_step > SETTLE:
+        same = resumed.mobile.step <= at_step
+        assert_allclose(cells[same], reference.mobile.cells[same], atol=1e-4)
+
+
+if __name__ == "__main__":  # the process that gets killed
+    go(Path(sys.argv[1]))
