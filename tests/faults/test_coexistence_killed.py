@@ -1,4 +1,4 @@
-"""Solid beside liquid, killed while one half melts, while both settle, and while they are watched."""
+"""Solid beside liquid, killed while half of it melts, while both settle, and while watched."""
 
 import os
 import signal
