@@ -162,3 +162,27 @@ def test_melt_is_refused():
     atoms.set_scaled_positions(rng.random((len(atoms), 3)))
     with pytest.raises(InputError, match="mobile ions"):
         classify(atoms, SYSTEM)
+
+
+@pytest.mark.parametrize("wider_A", [0.05, 0.3])
+def test_rings_wider_than_half_the_cell_keep_their_axis(wider_A):
+    """Two atoms of a triangle can lie more than half a cell apart, whichever comes first."""
+    atoms = build(SYSTEM, INPUTS, repeat=(1, 1, 4))
+    still = classify(atoms, SYSTEM)
+    home = np.append(still.column_xy[0], 0.0) @ atoms.cell.array
+    for ring in still.rings[~still.ring_filled]:
+        for atom in ring:
+            out = atoms.positions[atom] - home
+            scaled = np.linalg.solve(atoms.cell.array.T, out)
+            out = (scaled - np.rint(scaled) * [1, 1, 0]) @ atoms.cell.array
+            out[2] = 0.0
+            atoms.positions[atom] += wider_A * out / np.linalg.norm(out)
+    for first in range(len(atoms)):
+        order = np.roll(np.arange(len(atoms)), first)
+        found = classify(atoms[order], SYSTEM)
+        assert (found.species == still.species[order]).all()
+        assert_allclose(
+            np.round(found.column_xy - still.column_xy),
+            found.column_xy - still.column_xy,
+            atol=1e-3,
+        )

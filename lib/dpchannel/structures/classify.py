@@ -13,10 +13,10 @@ from dpchannel.structures.columns import (
     Array,
     Index,
     Plane,
-    centre,
     group_by_line,
     line_order,
     translated_lines,
+    wrapped,
 )
 from dpchannel.structures.pairs import distances
 from dpchannel.structures.rings import around_axis, distance_to_ions, group_rings
@@ -234,10 +234,20 @@ def _channels(
         if sweep == "ions" and len(ring_atoms) < expected:
             xy = _with_empty_channels(atoms, xy, members, mobile, expected, reach_A, axis)
         elif sweep != "rings":
-            xy = np.array([centre(points[m]) if len(m) else xy[k] for k, m in enumerate(members)])
+            xy = np.array([_middle(points[m], xy[k]) for k, m in enumerate(members)])
     _check_channels(system, ring, members, n_formula)
     check_named(species)
     return xy, members, species
+
+
+def _middle(points: Array, axis_xy: Array) -> Array:
+    """Of ring atoms (n, 2), fractional: each image is that nearest to the axis known so far.
+
+    Two atoms of one ring can be more than half a cell apart.
+    """
+    if len(points) == 0:
+        return axis_xy
+    return np.asarray((axis_xy + wrapped(points - axis_xy).mean(axis=0)) % 1.0)
 
 
 def _with_empty_channels(
@@ -253,18 +263,18 @@ def _with_empty_channels(
     known = np.concatenate(members)
     if len(known) == 0:
         return xy
-    home = int(np.argmax([len(m) for m in members]))
+    home, plane = int(np.argmax([len(m) for m in members])), Plane(atoms.cell.array, axis)
     everyone = np.arange(len(atoms))
     same_element = np.flatnonzero(atoms.numbers == atoms.numbers[known[0]])
     candidates = translated_lines(
         atoms,
-        centre(atoms.get_scaled_positions()[members[home]][:, Plane(atoms.cell.array, axis).axes]),
+        _middle(atoms.get_scaled_positions()[members[home]][:, plane.axes], xy[home]),
         int(members[home][0]),
         np.setdiff1d(everyone, mobile),
         np.setdiff1d(same_element, known),
         axis,
     )
-    plane, missing = Plane(atoms.cell.array, axis), (expected - len(known)) / len(members[home])
+    missing = (expected - len(known)) / len(members[home])
     for candidate in candidates:
         if missing > 0.5 and plane.distance(candidate[None], xy).min() > reach_A:
             xy, missing = np.vstack([xy, candidate]), missing - 1
