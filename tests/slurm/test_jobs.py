@@ -84,6 +84,19 @@ def test_what_is_in_the_queue_is_not_submitted_again(toy):
     assert len(lines(toy, "a.log")) == 1
 
 
+def test_a_cancelled_job_is_done_again_and_its_neighbour_is_not(toy):
+    (toy / "b.wait").touch()
+    submit(toy, "task:a.made", "task:b.made")
+    until(lambda: (toy / "a.made").exists(), "the task that nothing holds")
+    toy.lab.call("scancel", "--name", *toy.names_in_queue())
+    assert settle(toy, "a.made", "b.made") == ["a.made"]
+    (toy / "b.wait").unlink()
+    said = submit(toy, "task:a.made", "task:b.made")
+    assert "to do again: b.made" in said and "1 jobs" in said
+    assert settle(toy, "a.made", "b.made") == ["a.made", "b.made"]
+    assert [len(lines(toy, f"{name}.log")) for name in "ab"] == [1, 1]
+
+
 def test_a_lost_answer_is_no_second_job(toy):
     """The controller took the job, but the line to it broke before it said so."""
     folder = toy / "broken"
