@@ -103,6 +103,31 @@ def test_readme_states_what_the_long_runs_say():
         assert f"{row} P={pressure} PROFILE=standard`" in (root / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("row", "where", "names", "digits"),
+    [
+        ("a, c (A)", "lattice/P0GPa", ("a", "c"), 3),
+        ("triangle empty, filled (A)", "lattice/P0GPa", ("triangle_empty", "triangle_filled"), 3),
+        ("V0 (A^3)", "eos/P0GPa", ("V0",), 1),
+        ("B0 (GPa), B0'", "eos/P0GPa", ("B0", "B0p"), 1),
+        ("lowest at k_z = pi, 1x1x1 (THz)", "phonons/P0GPa", ("f_min_kz_pi_1x1x1",), 2),
+        ("lowest at k_z = pi, 2x2x2 (THz)", "phonons/P0GPa", ("f_min_kz_pi_2x2x2",), 2),
+        ("lowest of all, 2x2x2 (THz)", "phonons/P0GPa", ("f_min_2x2x2",), 2),
+        ("slide (eV)", "neb/P0GPa/slide", ("barrier_forward",), 2),
+        ("slide at 4 GPa (eV)", "neb/P4GPa/slide", ("barrier_forward",), 2),
+        ("first hop, 1x1x4, at 4 GPa (eV)", "neb/P4GPa/hop_1x1x4", ("barrier_forward",), 2),
+    ],
+)
+def test_readme_states_what_the_benchmarks_gave(row, where, names, digits):
+    root = project_root()
+    found = Result.read(root / "regression/evidence/pb10po46o" / where / "result.json")
+    assert found.provenance["potential"]["sha256"] == sha256(PRECISE)
+    values = ", ".join(f"{found.quantities[name].value:.{digits}f}" for name in names)
+    lines = (root / "README.md").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"| {row} |"))
+    assert line.startswith(f"| {row} | {values}")
+
+
 def test_compressed_forces_are_those_of_the_network(atoms, forces, system):
     fast = atoms.copy()
     fast.calc = calculator(FAST, system.system.elements)
