@@ -8,6 +8,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms
 from ase.io import read
+from ase.optimize import FIRE, LBFGS
 
 from dpchannel.benchmark.band import beside, dips, distance, path_length, resampled
 from dpchannel.benchmark.finder import Finder
@@ -281,3 +282,28 @@ def test_images_without_energy_are_refused(tmp_path):
 def test_sequences_are_checked(sequences, says):
     with pytest.raises(ValueError, match=says):
         CaseSettings(about="", repeat=(1, 1, 4), sequences=sequences)
+
+
+def test_a_search_that_flies_off_goes_on_from_its_best_band(settings, tmp_path, monkeypatch):
+    """As LBFGS did between two soft saddles: after some steps one leads 3 A away from the path."""
+
+    class Flighty(LBFGS):
+        def step(self, forces=None):
+            super().step(forces)
+            if self.nsteps == 3:
+                band = self.optimizable
+                band.set_x(band.get_x() + 3.0 * np.resize([0, 1, 0], len(band.get_x())))
+
+    started = []
+
+    class Steady(FIRE):
+        def __init__(self, band, **words):
+            started.append(band.residual())
+            super().__init__(band, **words)
+
+    monkeypatch.setattr("dpchannel.benchmark.band.LBFGS", Flighty)
+    monkeypatch.setattr("dpchannel.benchmark.band.FIRE", Steady)
+    found = steps_route(settings, tmp_path)
+    assert found.converged
+    assert max(found.energies) == pytest.approx(HEIGHTS[0], abs=2e-3)
+    assert started and max(started) < 3.0  # from a band that was still on the path

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 from ase.mep import NEB, idpp_interpolate
-from ase.optimize import LBFGS
+from ase.optimize import FIRE, LBFGS
 from numpy.typing import NDArray
 
 from dpchannel.benchmark.workers import Workers
@@ -22,6 +22,9 @@ _SAVE_EVERY = 25  # steps
 # First guess of the curvature (eV/A^2), as in structures/relax.py. On the slide of the first system
 # FIRE took twice as many steps to 0.02 eV/A, and stopped 0.01 to 0.02 eV above the saddle.
 _CURVATURE, _MEMORY = 20.0, 100
+# Where a band has several soft saddles LBFGS can fly off, to 100 eV: with forces so many times the
+# lowest, and above what thermal motion has, FIRE goes on from there, in steps no longer than this.
+_ASTRAY, _ASTRAY_eV_per_A, _STEADY_A = 10.0, 3.0, 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,32 @@ class _Band(NEB):
     def residual(self) -> float:
         """Largest force; ASE's own residual leaves out the climbing image."""
         return float(np.linalg.norm(self.get_forces(), axis=1).max())
+
+
+class _Astray(Exception):
+    """The search has left the path it had found."""
+
+
+class _Best:
+    """The images of a band as they were when its largest force was lowest."""
+
+    def __init__(self, band: _Band) -> None:
+        self.band, self.residual = band, np.inf
+        self.positions = band.get_positions()
+
+    def keep(self) -> None:
+        if (residual := self.band.residual()) < self.residual:
+            self.residual, self.positions = residual, self.band.get_positions()
+
+    def watch(self) -> None:
+        """As `keep`; _Astray when the force is far above what it was."""
+        self.keep()
+        if self.band.residual() > max(_ASTRAY * self.residual, _ASTRAY_eV_per_A):
+            raise _Astray
+
+    def restore(self) -> None:
+        if self.band.residual() > self.residual:
+            self.band.set_positions(self.positions)
 
 
 def _known(atoms: Atoms) -> bool:
@@ -167,8 +196,18 @@ def settle(
         return Segment(images, climb_now, residual, residual <= limit)
 
     optimizable: Any = band  # which ASE's optimisers take, whatever their annotations say
-    search = LBFGS(optimizable, logfile=os.devnull, alpha=_CURVATURE, memory=_MEMORY)
-    search.attach(lambda: save(now()), interval=_SAVE_EVERY)
-    search.run(fmax=limit, steps=settings.max_steps)
+    best = _Best(band)
+    quick = LBFGS(optimizable, logfile=os.devnull, alpha=_CURVATURE, memory=_MEMORY)
+    quick.attach(best.watch)
+    quick.attach(lambda: save(now()), interval=_SAVE_EVERY)
+    try:
+        quick.run(fmax=limit, steps=settings.max_steps)
+    except _Astray:
+        best.restore()
+        steady = FIRE(optimizable, logfile=os.devnull, maxstep=_STEADY_A)
+        steady.attach(best.keep)
+        steady.attach(lambda: save(now()), interval=_SAVE_EVERY)
+        steady.run(fmax=limit, steps=settings.max_steps)
+    best.restore()
     save(now())
     return now()
