@@ -4,7 +4,10 @@
 set -euo pipefail
 
 packages=(cp2k cp2k-data libopenblas0-openmp)
-if command -v cp2k >/dev/null && [ -r "${CP2K_DATA_DIR:-/usr/share/cp2k}/BASIS_MOLOPT" ]; then
+installed() { command -v dpkg >/dev/null && dpkg -s "$1" >/dev/null 2>&1; }
+# a CP2K of one's own brings its own BLAS
+if command -v cp2k >/dev/null && [ -r "${CP2K_DATA_DIR:-/usr/share/cp2k}/BASIS_MOLOPT" ] &&
+    { ! installed cp2k || installed libopenblas0-openmp; }; then
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then
