@@ -22,6 +22,7 @@ def main(
 ) -> None:
     """The tables stand between markers; text by hand stays. A test compares page and evidence."""
     from dpchannel.plots.growth import plot_growth
+    from dpchannel.report import speed_targets
     from dpchannel.report.growth import FIGURE, growth, section
     from dpchannel.report.performance import NOTHING, Measured, fill, performance, scale
     from dpchannel.results import Result, replacing
@@ -38,12 +39,13 @@ def main(
                 left += 1
     if left:
         cli.note(f"{left} results of a machine in use: not taken. Measure again when it is quiet.")
-    found, targets = Measured.read(evidence), load(BenchSettings, settings).scale
+    found, aims = Measured.read(evidence), load(BenchSettings, settings)
     lines = growth(found)
     if lines:
         plot_growth(lines, [docs / FIGURE])
-    grows = {"growth": section(lines) or NOTHING.format(command="make bench")}
-    pages = {"performance.md": performance(found) | grows, "scale.md": scale(found, targets)}
+    more = {"growth": section(lines), "targets": speed_targets.section(found, aims.targets)}
+    more = {name: text or NOTHING.format(command="make bench") for name, text in more.items()}
+    pages = {"performance.md": performance(found) | more, "scale.md": scale(found, aims.scale)}
     for name, sections in pages.items():
         text = fill((docs / name).read_text(), sections, name)
         with replacing(docs / name) as aside:

@@ -108,7 +108,7 @@ def scale(measured: Measured, targets: ScaleTargets) -> dict[str, str]:
         (f"{targets.systems} crystals, {targets.states} states each", f"{campaign:.3g} core hours"),
         (days, f"{campaign / 24 / targets.cores:.3g}"),
     ]  # fmt: skip
-    return {"cell": _table(("", ""), cell), "campaign": _table(("", ""), many)}
+    return {"cell": table_of(("", ""), cell), "campaign": table_of(("", ""), many)}
 
 
 def _machine(measured: Measured) -> str:
@@ -121,7 +121,7 @@ def _machine(measured: Measured) -> str:
         key = (m["cpu"], m["cores"], m["memory_GB"], versions, "no: in use" if busy else "yes")
         rows.setdefault(key, []).append(m["load_at_start"])
     header = ("CPU", "cores", "memory (GB)", "versions", "quiet", "load average at the start")
-    return _table(header, [(*key, _range(loads)) for key, loads in rows.items()]) if rows else ""
+    return table_of(header, [(*key, _range(loads)) for key, loads in rows.items()]) if rows else ""
 
 
 def _models(measured: Measured) -> str:
@@ -141,7 +141,7 @@ def _models(measured: Measured) -> str:
     title = f"{here[0].state['n_atoms']} atoms, {ranks} ranks.\n\n"
     header = ("network", "kernels", "katom-step/s", "the shipped one is faster by",
               "held out: energy (meV/atom), force (eV/A)")  # fmt: skip
-    return title + _table(header, rows)
+    return title + table_of(header, rows)
 
 
 def _parallel(measured: Measured) -> str:
@@ -156,7 +156,7 @@ def _parallel(measured: Measured) -> str:
     for r in (r for r in mine if r.state["native"] == one.state["native"]):
         efficiency = value_of(r, "speed") / value_of(one, "speed") / cores_of(r)
         rows.append((r.state["ranks"], r.state["threads"], _shown(r, "speed"), f"{efficiency:.2f}"))
-    return f"{at} atoms.\n\n" + _table(("ranks", "threads", "katom-step/s", "efficiency"), rows)
+    return f"{at} atoms.\n\n" + table_of(("ranks", "threads", "katom-step/s", "efficiency"), rows)
 
 
 def _sizes(measured: Measured) -> str:
@@ -167,7 +167,7 @@ def _sizes(measured: Measured) -> str:
         (r.state["ranks"], r.state["n_atoms"], _shown(r, "speed"), _shown(r, "step")) for r in mine
     ]
     header = ("ranks", "atoms", "katom-step/s", "ms a step")
-    return _table(header, rows) if rows else ""
+    return table_of(header, rows) if rows else ""
 
 
 def _profile(measured: Measured) -> str:
@@ -187,7 +187,7 @@ def _profile(measured: Measured) -> str:
     least = 1e3 * value_of(floor[0], "step") / at
     title = f"{at} atoms, one core; microseconds per atom and step.\n\n"
     text = f"\n\nA network that costs nothing ({FLOOR_MODEL}) leaves {least:.1f} us: the floor."
-    return title + _table(("network", *SECTIONS, "all"), rows) + text
+    return title + table_of(("network", *SECTIONS, "all"), rows) + text
 
 
 def _drivers(measured: Measured) -> str:
@@ -201,7 +201,7 @@ def _drivers(measured: Measured) -> str:
         factor = "-" if best is None else f"{best / value_of(r, 'speed'):.3g}"
         rows.append((f"{r.state['model']} by ASE", n, cores, _shown(r, "speed"), factor))
     header = ("what", "atoms", "cores", "katom-step/s", "LAMMPS with the shipped one is faster by")
-    return _table(header, rows) if rows else ""
+    return table_of(header, rows) if rows else ""
 
 
 def _analysis(measured: Measured) -> str:
@@ -221,7 +221,7 @@ def _analysis(measured: Measured) -> str:
         rows.append((r.state["frames"], what, r.state["feed"], *shown))
     header = ("frames", "tool", "reads", "wall (s)", "peak memory (MB)",
               "time relative to dpchannel", "MSD differs by")  # fmt: skip
-    return _table(header, rows) if rows else ""
+    return table_of(header, rows) if rows else ""
 
 
 def _held_out(result: Result) -> str:
@@ -257,6 +257,6 @@ def _range(values: Sequence[float]) -> str:
     return f"{min(values):g} to {max(values):g}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [tuple(header), ("---",) * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -58,10 +58,22 @@ class ScaleTargets(Strict):
     cores: int = Field(gt=0)
 
 
+class SpeedTargets(Strict):
+    """What is aimed at; docs/performance.md says whether it is reached."""
+
+    faster_than_paper: float = Field(gt=0)
+    faster_than_paper_uncompressed: float = Field(gt=0)
+    efficiency: float = Field(gt=0, le=1)
+    efficiency_atoms: int = Field(gt=0)
+    analysis_faster: float = Field(gt=0)
+    analysis_s: float = Field(gt=0)
+
+
 class BenchSettings(Strict):
     """inputs/bench.toml."""
 
     machine: MachineLimits
     analysis: AnalysisBench
     speed: SpeedBench
+    targets: SpeedTargets
     scale: ScaleTargets
