@@ -116,6 +116,7 @@ def test_readme_states_what_the_long_runs_say():
         ("slide (eV)", "neb/P0GPa/slide", ("barrier_forward",), 2),
         ("slide at 4 GPa (eV)", "neb/P4GPa/slide", ("barrier_forward",), 2),
         ("first hop, 1x1x4, at 4 GPa (eV)", "neb/P4GPa/hop_1x1x4", ("barrier_forward",), 2),
+        ("all hops, 1x1x4, at 4 GPa (eV)", "neb/P4GPa/next_1x1x4", ("barrier_forward",), 2),
     ],
 )
 def test_readme_states_what_the_benchmarks_gave(row, where, names, digits):
