@@ -108,6 +108,18 @@ def test_stale_runs_are_named_and_others_are_not(tmp_path):
     assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
 
 
+def test_a_run_with_a_seed_of_its_own_does_not_depend_on_that_of_the_settings(tmp_path):
+    for folder in ("T500K", "T500K-seed3"):
+        home = tmp_path / "diffusion/P4GPa" / folder
+        home.mkdir(parents=True)
+        (home / "traj.h5").touch()
+        (home / ".traj.made_from.json").write_text('{"md": {"seed": 1, "timestep_fs": 1}}')
+    found = staleness.stale(tmp_path, "md.json", '{"md": {"seed": 2, "timestep_fs": 1}}')
+    assert [path.parent.name for path in found] == ["T500K"]
+    found = staleness.stale(tmp_path, "md.json", '{"md": {"seed": 2, "timestep_fs": 2}}')
+    assert len(found) == 2
+
+
 def test_a_training_on_other_data_is_stale(inputs, tmp_path):
     def slice_of(text: str) -> str:
         (tmp_path / "origin.json").write_text(text)
