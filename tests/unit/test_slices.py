@@ -108,6 +108,17 @@ def test_stale_runs_are_named_and_others_are_not(tmp_path):
     assert "P4GPa/T500K/traj.h5: seed was 1, is 2" in line
 
 
+def test_a_committee_is_missed_in_runs_and_not_in_the_relaxation(tmp_path):
+    for name in ("T0K/relaxed.extxyz", "T900K/traj.h5"):
+        path = tmp_path / "melting/P0GPa/steps" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        path.with_name(f".{path.stem}.made_from.json").write_text('{"heating": 1}')
+    now = '{"heating": 1, "committee": "abc"}'
+    found = staleness.stale(tmp_path, "melting-steps.json", now)
+    assert [path.name for path in found] == ["traj.h5"]
+
+
 def test_a_run_with_a_seed_of_its_own_does_not_depend_on_that_of_the_settings(tmp_path):
     for folder in ("T500K", "T500K-seed3"):
         home = tmp_path / "diffusion/P4GPa" / folder
