@@ -52,7 +52,7 @@ def stale(profile_dir: Path, name: str, current: str) -> dict[Path, str]:
         if "-seed" in product.parent.name:  # its seed is its folder's, not that of inputs/md.toml
             for made_from in (then, now):
                 made_from.get("md", {}).pop("seed", None)
-        if product.suffix != ".h5":  # a relaxation is not watched
+        if product.suffix == ".extxyz":  # a relaxation is not watched
             now.pop("committee", None)
         if "committee" not in now:  # a run that was watched is as good as one that was not
             then.pop("committee", None)
