@@ -21,9 +21,13 @@ quoted = '$(subst ','\'',$(1))'
 $(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
 $(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write FORCE=1, or leave it out))
 override FORCE := $(filter 1 yes true,$(FORCE))
-# A misspelt variable would do nothing, unnoticed.
+# A misspelt variable would do nothing, unnoticed. Those of the environment are for scripts.
+VARIABLES := SYSTEM PROFILE P T SEED ENGINE POTENTIAL DATA RUNS RUNNER SITE YES FORCE CORES ARGS PYTHON \
+  NETWORK THREADS TEACHER ITERS BUDGET RETRY LENGTHS MODE COMMITTEE CASE ON DOPANT REFERENCE EXPORTED \
+  FRAMES FEED PAPER BUSY ID REASON FROM
+OF_ENVIRONMENT := NATIVE CXX VASP_PP_PATH CP2K_DATA_DIR TMPDIR SHELL OMP_NUM_THREADS CUDA_VISIBLE_DEVICES
 GIVEN := $(foreach name,$(filter-out GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name)))
-$(foreach name,$(GIVEN),$(if $(shell grep -owm1 -e $(call quoted,$(name)) $(firstword $(MAKEFILE_LIST))),,$(error $(name)=$($(name)): no task reads $(name). README.md and `make help` name the variables, such as SYSTEM, PROFILE, P, T)))
+$(foreach name,$(filter-out $(VARIABLES) $(OF_ENVIRONMENT),$(GIVEN)),$(error $(name)=$($(name)): no task reads $(name). There is: $(VARIABLES)))
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

@@ -5,10 +5,14 @@ set -euo pipefail
 
 packages=(cp2k cp2k-data libopenblas0-openmp)
 installed() { command -v dpkg >/dev/null && dpkg -s "$1" >/dev/null 2>&1; }
-# a CP2K of one's own brings its own BLAS
-if command -v cp2k >/dev/null && [ -r "${CP2K_DATA_DIR:-/usr/share/cp2k}/BASIS_MOLOPT" ] &&
-    { ! installed cp2k || installed libopenblas0-openmp; }; then
-    exit 0
+if command -v cp2k >/dev/null && [ -r "${CP2K_DATA_DIR:-/usr/share/cp2k}/BASIS_MOLOPT" ]; then
+    # a CP2K of one's own brings its own BLAS
+    if ! installed cp2k || installed libopenblas0-openmp; then
+        exit 0
+    elif [ "$(id -u)" != 0 ]; then
+        echo "CP2K is here; faster with OpenBLAS: apt-get install libopenblas0-openmp, as root" >&2
+        exit 0
+    fi
 fi
 if ! command -v apt-get >/dev/null; then
     echo "error: no apt-get here. Install CP2K another way, put it on PATH as cp2k, and set program.data_folder in inputs/cp2k.toml." >&2

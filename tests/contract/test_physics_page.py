@@ -28,11 +28,29 @@ def test_the_diffusion_is_that_of_the_long_run(pressure):
     assert f"D_c < {mantissa}e{int(exponent)} cm2/s (95 %)" in PAGE
     hops = int(found["n_hops"].value)
     assert f"{pressure.replace('G', ' G')}: {hops or 'no'} hop" in PAGE
+    if hops:
+        back = found["n_returns"]
+        assert f"{back.value:g} of {back.n} later hops of an ion took back" in PAGE
 
 
 def test_the_edges_with_copper_are_those_of_the_teacher():
     found = Result.read(EVIDENCE / "chemical-pressure/mlip/Cu/result.json").quantities
     assert f"belongs to {found['P_paper'].value:.2f} GPa" in PAGE
     assert f"it is {found['triangle_empty_Lai2023'].value:.3f} A" in PAGE
-    for name in ("triangle_empty", "V", "a", "c", "triangle_filled"):
-        assert f"{found[f'P_{name}_Lai2023'].value:.1f} GPa" in PAGE
+    labels = {"triangle_empty": "empty edge", "V": "V", "a": "a", "c": "c"}
+    worth = [f"{label} {found[f'P_{n}_Lai2023'].value:.1f} GPa" for n, label in labels.items()]
+    worth.append(f"filled edge {found['P_triangle_filled_Lai2023'].value:.1f} GPa")
+    assert ", ".join(worth) in " ".join(PAGE.split())
+    on_pb2 = [found[f"triangle_empty_Pb2-{k}"].value for k in (1, 2)]
+    assert f"{on_pb2[0]:.2f} and {on_pb2[1]:.2f} A with Cu" in PAGE
+    on_pb1 = [found[f"triangle_empty_Pb1-{k}"].value for k in (1, 2, 3, 4)]
+    assert f"{min(on_pb1):.2f} to {max(on_pb1):.2f} A on Pb1" in PAGE
+
+
+def test_the_soft_mode_and_where_it_leads_are_those_of_the_phonons():
+    found = Result.read(EVIDENCE / "phonons/P0GPa/result.json")
+    text = " ".join(PAGE.split())
+    assert f"down to {found.quantities['f_min_2x2x2'].value:.2f} THz" in text
+    gained = found.quantities["energy_gained_same_period"].value
+    group = found.state["space_group_same_period"].split()[0]
+    assert f"space group {group}, {gained:.0f} meV a formula unit lower" in text

@@ -60,6 +60,7 @@ def test_lists_of_states_each_in_one_spelling(project):
         (["RUNS=a b"], 'RUNS="a b": no space can stand in it'),
         (["POTENTIAL=my models/model.pb"], "no space can stand in it"),
         (["PRESSURE=4GPa"], "PRESSURE=4GPa: no task reads PRESSURE"),
+        (["temperature=500K"], "temperature=500K: no task reads temperature"),
         (["FORCE=maybe"], "FORCE=maybe: write FORCE=1, or leave it out"),
         (["SEED=one"], 'SEED="one": whole numbers, such as SEED="1 2 3"'),
         (["RUNS=/proc/none"], "/proc/none: cannot be written (No such file or directory)"),

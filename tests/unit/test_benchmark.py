@@ -150,7 +150,7 @@ def test_a_crystal_that_falls_apart_under_pressure_is_named(monkeypatch, relaxed
         eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
 
 
-@pytest.mark.parametrize(("beyond_GPa", "fitted"), [(6.5, 7), (2.5, 0)])
+@pytest.mark.parametrize(("beyond_GPa", "fitted"), [(6.5, 7), (5.5, 0), (2.5, 0)])
 def test_a_change_of_phase_ends_the_fit(monkeypatch, relaxed, curves, beyond_GPa, fitted):
     """Ions pushed off their places above a pressure: only what lies below is one curve."""
     honest = curves.structures["cells"]
@@ -169,7 +169,7 @@ def test_a_change_of_phase_ends_the_fit(monkeypatch, relaxed, curves, beyond_GPa
     monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
     start = relaxed.structures[RELAXED]
     if not fitted:
-        with pytest.raises(NotConverged, match=r"leaves P3 .143. for P1 .1. at 3 GPa, and 3 press"):
+        with pytest.raises(NotConverged, match=r"leaves P3 .143. for P1 .1. at . GPa, and . press"):
             eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
         return
     found = eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)

@@ -184,6 +184,10 @@ def test_the_gate_refuses_copper_without_spin():
     ):
         atoms.info = {"converged": True, "engine": engine, "spin_polarised": polarised}
         assert ("closed shell" in (problem(atoms, gate, elements) or "")) == refused
+    atoms.info = {"converged": True, "engine": "cp2k PBE", "spin_polarised": True}
+    for size, refused in ((0.02, True), (1.1, False)):
+        atoms.info["absolute_moment_muB"] = size
+        assert ("its moment fell to 0.02" in (problem(atoms, gate, elements) or "")) == refused
 
 
 def test_other_dopants_and_wrong_ones():
@@ -225,6 +229,7 @@ def test_a_dft_code_computes_the_published_crystals_with_one_unpaired_electron(t
     assert found.quantities["moment_Lai2023_doped"].value == 1.0
     assert "moment_Lai2023_pure" not in found.quantities
     assert "moment 1.000 mu_B" in found.summary
+    assert [check.ok for check in found.checks] == [True]
     none = SETTINGS.model_copy(update={"dopant": "Zn"})
     with pytest.raises(InputError, match="no structure of pb10po46o with Zn"):
         on_published(calculator, SYSTEM, none, INPUTS, lambda text: None)

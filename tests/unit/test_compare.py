@@ -78,6 +78,16 @@ def test_bounds_and_intervals_of_d(published, quantity, verdict):
     assert row.verdict == verdict
 
 
+def test_a_bracket_around_the_number_agrees(published):
+    """The paper reads 1200 K off its figure."""
+    path = published / "m.json"
+    bracket = Quantity(1200.0, "K", ci95=(1150.0, 1250.0), kind="bracket")
+    state = {"pressure_GPa": 0.0, "engine": "dp"}
+    Result("melting", "pb10po46o", state, {"T_m_heating": bracket}).write(path)
+    (row,) = rows_of("T_m_heating", collect([path], "pb10po46o"), published)
+    assert row.verdict == "agrees" and row.off("paper") == "+0.00 %"
+
+
 def test_means_over_a_hot_run_are_no_lattice_at_rest(published):
     """Table I is relaxed: a at 500 K and 0 GPa stands beside nothing."""
     path = published / "hot.json"

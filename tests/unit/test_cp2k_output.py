@@ -261,6 +261,12 @@ def test_moments_make_a_frame_spin_polarised_and_tell_its_atoms_apart():
     assert SETTINGS.digest() != SETTINGS.digest(polarised=True)
 
 
+def test_a_basis_set_for_another_element_changes_no_label():
+    more = SETTINGS.model_copy(update={"kinds": SETTINGS.kinds | {"Cu": SETTINGS.kinds["H"]}})
+    assert more.digest(["H", "H"]) == SETTINGS.digest(["H"]) == SETTINGS.digest()
+    assert more.digest() != SETTINGS.digest()
+
+
 def test_an_element_without_a_basis_set_is_named():
     atoms = frame()
     atoms.symbols[0] = "O"

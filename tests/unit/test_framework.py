@@ -27,9 +27,9 @@ def test_spreads_are_those_of_independent_atoms(shaking):
     """Two atoms along their line: sqrt(2) times the shaking of one, and no bond breaks."""
     found = integrity(*shaking, synthetic.SYSTEM)
     assert_allclose(found["P_O1_spread"].value, np.sqrt(2) * SHAKE, rtol=0.1)
-    assert found["coordination_kept"].value == 1.0
+    assert found["ligands_kept"].value == 1.0
     assert {"triangle_filled_spread", "triangle_empty_spread", "O1_O1_edge"} <= found.keys()
-    assert f"over {len(range(0, 121, 3))} frames" in found["coordination_kept"].method
+    assert f"over {len(range(0, 121, 3))} frames" in found["ligands_kept"].method
     assert len(range(0, 121, 3)) <= SAMPLED_FRAMES
 
 
@@ -41,5 +41,5 @@ def test_a_ligand_that_leaves_breaks_one_group(shaking):
     half = len(scaled) // 2
     scaled[half:, ligand, 2] += 3.0 / run.atoms.cell.lengths()[2]
     broken = replace(run, all=replace(run.all, scaled=scaled))
-    kept = integrity(broken, sites, synthetic.SYSTEM)["coordination_kept"]
+    kept = integrity(broken, sites, synthetic.SYSTEM)["ligands_kept"]
     assert kept.value == pytest.approx(1 - 0.5 / kept.n, abs=0.02 / kept.n)

@@ -284,6 +284,31 @@ def test_sequences_are_checked(sequences, says):
         CaseSettings(about="", repeat=(1, 1, 4), sequences=sequences)
 
 
+def test_forces_that_are_no_numbers_are_left_for_the_best_band(settings, tmp_path, monkeypatch):
+    """Images thrown so far that two atoms meet can have no forces at all."""
+
+    class Blind(LBFGS):
+        def step(self, forces=None):
+            super().step(forces)
+            if self.nsteps == 3:
+                band = self.optimizable
+                band.set_x(np.full(len(band.get_x()), 40.0))
+
+    class Blank(Steps):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            if self.atoms.positions[0, 1] > 30:
+                self.results["forces"] = np.full((1, 3), np.nan)
+
+    monkeypatch.setattr("dpchannel.benchmark.band.LBFGS", Blind)
+    finder = Finder(Workers(Blank), settings, tmp_path, lambda text: None)
+    start = finder.minimum("start", lambda: steps_at(0.1))
+    end = finder.minimum("end", lambda: steps_at(3.9))
+    found = finder.route("there", start, end, np.zeros((1, 3)))
+    assert found.converged
+    assert max(found.energies) == pytest.approx(HEIGHTS[0], abs=2e-3)
+
+
 def test_a_search_that_flies_off_goes_on_from_its_best_band(settings, tmp_path, monkeypatch):
     """As LBFGS did between two soft saddles: after some steps one leads 3 A away from the path."""
 

@@ -92,6 +92,13 @@ def test_cells_of_another_phase_are_left_out(cells):
     assert found.arrays["pressure_GPa"].max() < 6.1
 
 
+def test_cells_of_an_older_version_are_refused(cells):
+    old = [atoms.copy() for atoms in cells]
+    old[2].info.pop("space_group")
+    with pytest.raises(InputError, match=r"without their space group\. Make cells"):
+        along_cells(Springs(CRYSTAL), old, SYSTEM, 1, quiet)
+
+
 def test_cells_without_their_engine_and_too_few_are_refused(cells):
     bare = [atoms.copy() for atoms in cells]
     with pytest.raises(InputError, match=r"9 cells, 4 of one phase, relaxed by \['soft springs'\]"):

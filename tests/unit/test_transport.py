@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
-from dpchannel.physics.transport import analyse_diffusion, expected_hops
+from dpchannel.physics.intervals import garwood
+from dpchannel.physics.transport import _changes_of_channel, analyse_diffusion, expected_hops
 from dpchannel.report.cross_check import kinisi_diffusion
 from dpchannel.results import Result
 from dpchannel.settings import DiffusionSettings, load
@@ -209,5 +210,31 @@ def test_no_ion_seen_to_change_its_channel_bounds_D_across_it():
     assert_allclose(q["D_3d"].value, (q["D_c"].value + 2 * across) / 3, rtol=1e-9)
     x[200:, 3, 0] += 10.0
     left = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0).quantities
-    assert "1 changes of channel" in left["D_ab"].method
-    assert left["D_ab"].value > 1.5 * across
+    assert left["D_ab"].value > garwood(1, 0.9)[1] / 3.0 * across
+    x[350:, 3, 0] += 10.0  # on to the next channel, with the shaking of 0.15 A
+    twice = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0)
+    assert _changes_of_channel(x, 2, 10.0) == 2
+    assert twice.quantities["D_ab"].value > garwood(2, 0.9)[1] / 3.0 * across
+
+
+def test_one_channel_keeps_the_model_error_beside_the_count():
+    x, time, columns = hoppers(4, 1, 0.0)
+    q = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0).quantities
+    low, high = q["D_ab_slope"].ci95
+    assert low <= q["D_ab_slope"].value <= high
+    assert q["D_ab"].value >= q["D_ab_slope"].value
+
+
+def test_ions_that_diffuse_across_have_an_estimate():
+    """16 ions, each a channel of its own, hop 5 A to either side in two dimensions."""
+    rng = np.random.default_rng(8)
+    n_frame, rate_ps, hop_A = 4000, 0.05, 5.0
+    moves = rng.poisson(rate_ps * DT / 4, (n_frame, 16, 4))
+    x = rng.normal(0, 0.15, (n_frame, 16, 3))
+    x[..., 0] += hop_A * (moves[..., 0] - moves[..., 1]).cumsum(axis=0)
+    x[..., 1] += hop_A * (moves[..., 2] - moves[..., 3]).cumsum(axis=0)
+    columns = list(np.arange(16)[:, None])
+    found = analyse_diffusion(x, np.arange(n_frame) * DT, columns, 2, D_A, SETTINGS, apart_A=hop_A)
+    D_ab = found.quantities["D_ab"]
+    assert D_ab.kind == "estimate"
+    assert D_ab.ci95[0] < rate_ps * hop_A**2 / 4 * 1e-4 < D_ab.ci95[1]

@@ -14,6 +14,7 @@ from ase.optimize import FIRE, LBFGS
 from numpy.typing import NDArray
 
 from dpchannel.benchmark.workers import Workers
+from dpchannel.errors import EngineFailed
 from dpchannel.settings import BandSettings
 
 Array = NDArray[np.float64]
@@ -82,12 +83,11 @@ class _Best:
     def watch(self) -> None:
         """As `keep`; _Astray when the force is far above what it was."""
         self.keep()
-        if self.band.residual() > max(_ASTRAY * self.residual, _ASTRAY_eV_per_A):
+        if not self.band.residual() <= max(_ASTRAY * self.residual, _ASTRAY_eV_per_A):  # nor NaN
             raise _Astray
 
     def restore(self) -> None:
-        if self.band.residual() > self.residual:
-            self.band.set_positions(self.positions)
+        self.band.set_positions(self.positions)
 
 
 def _known(atoms: Atoms) -> bool:
@@ -202,12 +202,12 @@ def settle(
     quick.attach(lambda: save(now()), interval=_SAVE_EVERY)
     try:
         quick.run(fmax=limit, steps=settings.max_steps)
-    except _Astray:
+    except (_Astray, EngineFailed):  # so far away there may be no energy at all
         best.restore()
         steady = FIRE(optimizable, logfile=os.devnull, maxstep=_STEADY_A)
         steady.attach(best.keep)
         steady.attach(lambda: save(now()), interval=_SAVE_EVERY)
-        steady.run(fmax=limit, steps=settings.max_steps)
+        steady.run(fmax=limit, steps=settings.max_steps)  # a search of its own
     best.restore()
     save(now())
     return now()

@@ -16,6 +16,7 @@ from dpchannel.structures.io import read_structure
 from dpchannel.units import gpa_in_ev_per_a3
 
 Note = Callable[[str], None]
+MOMENT_WITHIN = 0.2  # of what was asked for; smearing and neighbours take some
 
 
 def on_published(
@@ -72,6 +73,10 @@ def on_published(
         if name.endswith("_doped"):
             found["moment"] = (float(atoms.get_magnetic_moment()), "mu_B")
             words[-1] += f", moment {found['moment'][0]:.3f} mu_B"
+            asked = settings.spin.moment_muB * (atoms.symbols == settings.dopant).sum()
+            off = abs(found["moment"][0] - asked)
+            text = f"{found['moment'][0]:.3f} mu_B, started at {asked:g}: another state is far off"
+            outcome.passes(f"moment_{name}", off <= MOMENT_WITHIN * asked, text)
         for key, (value, unit) in found.items():
             how = "single point on the published structure"
             outcome.quantities[f"{key}_{name}"] = Quantity(value, unit, n=1, method=how)

@@ -89,6 +89,10 @@ def along_cells(
     EngineMissing, EngineFailed     a point could not be computed
     """
     relaxed_by = {str(atoms.info.get("engine", "")) for atoms in cells}
+    if any("space_group" not in atoms.info for atoms in cells):
+        raise InputError(
+            "eos: cells without their space group. Make cells.extxyz again: bin/eos.py."
+        )
     same = cells[: one_phase(cells)] if cells else []
     if len(relaxed_by) != 1 or "" in relaxed_by or len(same) < FEWEST:
         raise InputError(

@@ -132,7 +132,7 @@ class Cp2kLabeler:
             aside.write_text(json.dumps(record, indent=1) + "\n")
 
     def _digest(self, atoms: Atoms) -> str:
-        return self.settings.digest(polarised=is_polarised(atoms))
+        return self.settings.digest(atoms.get_chemical_symbols(), polarised=is_polarised(atoms))
 
     def _record(self, folder: Path, digest: str) -> dict[str, Any]:
         """What the run was made from; it exists only when CP2K ended well."""

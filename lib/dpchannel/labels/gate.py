@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dpchannel.settings import GateSettings
 
 
+_UNPAIRED_muB = 0.5  # of the spin density's size; an unpaired electron has 1
+
+
 def problem(atoms: Atoms, gate: GateSettings, elements: Sequence[str]) -> str | None:
     """Why a labelled frame must not be used, or None when it may.
 
@@ -46,8 +49,13 @@ def _closed_shell(atoms: Atoms, gate: GateSettings) -> str | None:
     """A label with unpaired electrons forced into pairs is that of another state."""
     open_shell = sorted(set(atoms.get_chemical_symbols()) & set(gate.open_shell))
     engine = str(atoms.info.get("engine", "")).partition(" ")[0]
-    if not open_shell or engine not in gate.dft or atoms.info.get("spin_polarised", False):
+    if not open_shell or engine not in gate.dft:
         return None
+    if atoms.info.get("spin_polarised", False):
+        size = atoms.info.get("absolute_moment_muB")
+        if size is None or float(size) >= _UNPAIRED_muB:
+            return None
+        return f"its moment fell to {float(size):.2g} Bohr magnetons: another state"
     return (
         f"closed shell with {' '.join(open_shell)}: label it spin-polarised (info key"
         " `spin_polarised`; ISPIN = 2 in VASP)"

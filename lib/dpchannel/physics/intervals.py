@@ -118,13 +118,13 @@ def diffusion_interval(
     diffusive: bool,
     fit_stderr: float,
 ) -> Interval:
-    """D and its interval from per-channel slopes and, along the channel, from hops.
+    """D and its interval from per-channel slopes and from the moves that were counted.
 
     Parameters
     ----------
     slopes : (n_channel,) A^2/ps    whose mean is D
     counts : sequence of HopCount   moves that carry the same walk, of every kind; empty where none
-                                    can be told from vibration
+                                    can be told from vibration. Of the first there must be min_hops
     diffusive : bool                a window of the MSD was accepted as diffusion
     fit_stderr : A^2/ps             model error of D, all there is with one channel
 
@@ -142,16 +142,16 @@ def diffusion_interval(
         intervals.append(slope_interval(slopes, settings, CONFIDENCE))
         _, upper, method = slope_interval(slopes, settings, one_sided)
         uppers.append((upper + max(0.0, -value), method))
-    n = sum(count.n for count in counts)
+    n = counts[0].n if counts else 0
     trusted = diffusive and len(slopes) >= settings.min_channels
     if counts and not (trusted and n >= settings.min_hops):
-        seen = " and ".join(f"{count.n} {count.what}" for count in counts)
+        seen = ", ".join(f"{count.what}: {count.n}" for count in counts)
         method = f"Poisson (Garwood) on {seen}, taken as independent"
         # kinds added end to end: wider than the interval of their sum
         lowest, highest = np.sum([count.interval(CONFIDENCE) for count in counts], axis=0)
         intervals.append((float(lowest), float(highest), method))
         uppers.append((sum(count.interval(one_sided)[1] for count in counts), method))
-    if not intervals:
+    if spread is None:
         method = "model error of the fit, 1 channel"
         reach = norm.ppf((1 + CONFIDENCE) / 2) * fit_stderr
         intervals.append((value - reach, value + reach, method))

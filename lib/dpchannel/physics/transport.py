@@ -90,7 +90,7 @@ def analyse_diffusion(
         "3d": (replace(count, mean_square_A2=square / 3),),
     }
     if apart_A is not None:  # that no ion was seen to leave its channel bounds how often one does
-        left = _left_channel(positions, axis, apart_A)
+        left = _changes_of_channel(positions, axis, apart_A)
         counts["ab"] = (HopCount(left, ion_ps, apart_A**2 / 2, "changes of channel"),)
         counts["3d"] += (HopCount(left, ion_ps, apart_A**2 / 3, "changes of channel"),)
     share = np.array([len(column) for column in columns]) * len(columns) / n_ion
@@ -179,11 +179,25 @@ def _by_direction(channel_msd: Array, axis: int) -> dict[str, Array]:
     return {"c": along, "ab": across, "3d": total}
 
 
-def _left_channel(positions: Array, axis: int, apart_A: float) -> int:
-    """Ions that were ever half the distance of two channels away from where they started."""
-    across = [k for k in range(3) if k != axis]
-    square = sum((positions[:, :, k] - positions[0, :, k]) ** 2 for k in across)
-    return int(np.count_nonzero(np.max(square, axis=0) > (apart_A / 2) ** 2))
+def _changes_of_channel(positions: Array, axis: int, apart_A: float) -> int:
+    """How often ions went half the distance of two channels sideways, each time from a new home.
+
+    The home moves by one channel towards the ion, so that shaking halfway counts once.
+    """
+    sideways = positions[:, :, [k for k in range(3) if k != axis]]
+    far = np.linalg.norm(sideways - sideways[0], axis=2).max(axis=0) > apart_A / 2
+    count = 0
+    for path in sideways[:, far].transpose(1, 0, 2):
+        home, frame = path[0], 0
+        while True:
+            away = np.linalg.norm(path[frame:] - home, axis=1)
+            gone = np.flatnonzero(away > apart_A / 2)
+            if len(gone) == 0:
+                break
+            frame += int(gone[0])
+            home = home + (path[frame] - home) * (apart_A / away[gone[0]])
+            count += 1
+    return count
 
 
 def _find_hops(

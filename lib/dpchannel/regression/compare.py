@@ -23,6 +23,7 @@ HEADER = (
     "quantity", "unit", "at", "paper", "literature", "own", "of", "off paper", "off literature",
     "verdict",
 )  # fmt: skip
+BOUNDS = ("upper_bound", "lower_bound")
 _CLOSE = {"pressure_GPa": 1e-3, "temperature_K": 0.5}
 
 
@@ -148,14 +149,14 @@ class Row:
             return "another zero"
         against = self.published["paper"] or self.published["literature"]
         agrees = any(_agree(self.own.quantity, number, self.rule) for number in against)
-        if agrees and self.own.quantity.kind != "estimate":
+        if agrees and self.own.quantity.kind in BOUNDS:
             return "not excluded"
         return "agrees" if agrees else "differs"
 
     def off(self, source: str) -> str:
         """Deviation from the nearest number of a source; a bound has none."""
         value = self.own.quantity.value if self.own else None
-        if self.own and self.own.quantity.kind != "estimate":
+        if self.own and self.own.quantity.kind in BOUNDS:
             return ""
         if value is None or not self.published[source] or not self.comparable:
             return ""

@@ -1,5 +1,6 @@
 """Whether the framework holds: edges of rings, bonds and edges of polyhedra, with their spread."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,20 @@ def integrity(trajectory: Trajectory, sites: Sites, system: SystemSettings) -> d
     quantities = ring_edges(cells, scaled, sites)[0] if sites.has_rings else {}
     if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
         quantities |= bonds_and_edges(cells, scaled, polyhedra)[0]
-        quantities["coordination_kept"] = _whole(cells, scaled, polyhedra)
+        quantities["ligands_kept"] = _whole(cells, scaled, polyhedra)
     return quantities
+
+
+def of_runs(each: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
+    """What `integrity` says of several runs of one state, as means; n counts the pairs of all."""
+    found = {}
+    for name, first in each[0].items():
+        values = [q.value for q in (run.get(name) for run in each) if q and q.value is not None]
+        if len(values) == len(each):
+            n = sum(run[name].n or 0 for run in each)
+            how = f"{first.method}; mean of {len(each)} runs"
+            found[name] = Quantity(float(np.mean(values)), first.unit, n=n, method=how)
+    return found
 
 
 def ring_edges(cells: Array, scaled: Array, sites: Sites) -> Found:

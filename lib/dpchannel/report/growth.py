@@ -11,7 +11,7 @@ FIGURE = "growth.png"
 
 
 def growth(measured: Measured) -> list[Growth]:
-    """Every line that has two points or more."""
+    """Every line that has two points or more; an exponent through two has no error."""
     own = measured.find(driver="lammps", model=OWN_MODEL, threads=1)
     own = [r for r in own if is_best(r, own)]
     atoms = _lines(

@@ -24,6 +24,7 @@ from dpchannel.report.averages import (
 )
 from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
 from dpchannel.report.diffusion_task import SIDECAR, summary
+from dpchannel.report.framework import integrity, of_runs
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites, classify
@@ -53,6 +54,7 @@ class _Part:
     columns: list[Index]
     state: dict[str, Any]
     means: dict[str, Quantity]
+    framework: dict[str, Quantity]
     checks: list[Check]
 
     @property
@@ -109,6 +111,7 @@ def analyse(
     first, name = parts[0], system.system.name
     transport, columns = _transport(parts, settings)
     quantities = transport.quantities | together([part.means for part in parts])
+    quantities |= of_runs([part.framework for part in parts])
     state = first.state | {
         "seeds": [part.seed for part in parts],
         "n_ions": sum(part.state["n_ions"] for part in parts),
@@ -148,7 +151,8 @@ def _part(trajectory: Trajectory, system: SystemSettings, where: str) -> _Part:
     checks += set_point_checks(means, state)
     if sites.has_channel:
         means["site_spacing"] = average(site_spacing(mobile.cells, sites), "A")
-    return _Part(trajectory, sites, ions, columns, state, means, checks)
+    framework = integrity(trajectory, sites, system)
+    return _Part(trajectory, sites, ions, columns, state, means, framework, checks)
 
 
 def _transport(

@@ -34,7 +34,7 @@ class PublishedPair(Strict):
 class SpinSettings(Strict):
     """Spins where a DFT code computes the dopant: the doublet, and VASP's cell with two."""
 
-    moment_muB: float = Field(ge=0)
+    moment_muB: float = Field(gt=0)
     repeat: tuple[int, int, int]
 
 

@@ -1,6 +1,7 @@
 """inputs/cp2k.toml: CP2K as an engine of labels."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -67,10 +68,15 @@ class Cp2kSettings(Strict):
     spin: SpinSettings
     kinds: dict[str, KindSettings] = Field(min_length=1)
 
-    def digest(self, *, polarised: bool = False) -> str:
-        """Sixteen hexadecimal digits over all that can change a label."""
+    def digest(self, elements: Iterable[str] | None = None, *, polarised: bool = False) -> str:
+        """Sixteen hexadecimal digits over all that can change a label of these elements."""
         rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": {"restart_within_A"}}
         if not polarised:
             rules["spin"] = True
-        text = self.model_dump_json(exclude=rules)
+        mine = self
+        if elements is not None:
+            wanted = set(elements)
+            kinds = {name: kind for name, kind in self.kinds.items() if name in wanted}
+            mine = self.model_copy(update={"kinds": kinds})
+        text = mine.model_dump_json(exclude=rules)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
