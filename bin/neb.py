@@ -58,6 +58,8 @@ def main(
             time.time(),
         )
         chosen = engine_called(engine, order.system, potential, system.parent, order.work)
+        if not reevaluate:
+            order.case  # noqa: B018  (refuses one that is not there, before waiting for cores)
         with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
             if reevaluate:
                 few = turning_points

@@ -82,7 +82,8 @@ def test_sentence_says_when_hops_are_taken_back(n_back, told):
     """13 of 13 by chance: 2^-13; 7 of 13: one in two."""
     back = {"n_returns": Quantity(n_back, "", n=13)}
     said = sentence(STATE, bound(27, 36.9) | back, paper_D_cm2_per_s=PAPER_D)
-    assert ("13 of 13 later hops of an ion took back the one before" in said) is told
+    assert f"{n_back} of 13 later hops of an ion took back the one before" in said
+    assert ("D lies below what the number of hops gives" in said) is told
     assert ("chance of 27" in said) is not told  # a count of such hops compares with nothing
 
 

@@ -93,7 +93,7 @@ def _draw_msd(axes: "Axes", arrays: Arrays, result: Result, paper_D: float | Non
     longest = float(arrays["lag_ps"][-1])
     if paper_D is not None:
         columns["mobile"] += _draw_reference(
-            axes, paper_D, min(longest, 1.05 * top / _rate(paper_D))
+            axes, paper_D, max(0.0, float(arrays["fit_c_intercept_A2"])), longest, 1.15 * top
         )
     axes.set_xlim(0.0, longest)
     axes.set_ylim(0.0, 1.55 * top)  # room for the legend
@@ -108,14 +108,18 @@ def _rate(D_cm2_per_s: float) -> float:
     return 2.0 * D_cm2_per_s / units.A2_PER_PS_IN_CM2_PER_S
 
 
-def _draw_reference(axes: "Axes", paper_D: float, end_ps: float) -> list[Any]:
+def _draw_reference(
+    axes: "Axes", paper_D: float, vibration_A2: float, longest_ps: float, top_A2: float
+) -> list[Any]:
+    """The paper's D on top of the vibration that was found here, up to `top_A2`."""
+    end_ps = min(longest_ps, max(0.0, top_A2 - vibration_A2) / _rate(paper_D))
     return axes.plot(
         [0.0, end_ps],
-        [0.0, _rate(paper_D) * end_ps],
+        [vibration_A2, vibration_A2 + _rate(paper_D) * end_ps],
         color=style.REFERENCE,
         lw=0.9,
         ls=":",
-        label="$2Dt$ with the paper's $D$",
+        label="$A + 2Dt$, the paper's $D$",
     )
 
 
@@ -155,7 +159,7 @@ def _draw_exponent(axes: "Axes", arrays: Arrays, result: Result) -> None:
     axes.set_ylim(-0.5, 2.2)
     axes.set_yticks([0, 1, 2], ["0", "1", "2"])
     axes.set_xlabel("lag time (ps)")
-    axes.set_ylabel("exponent")
+    axes.set_ylabel("exponent of\nMSD $-$ A")
 
 
 def _draw_paths(axes: "Axes", arrays: Arrays) -> None:

@@ -46,8 +46,8 @@ def sentence(
     ]
     if paper_D_cm2_per_s is not None:
         spacing = quantities["site_spacing"].value or 0.0
-        lasting = not _returns(quantities.get("n_returns"))
-        parts.append(_paper(paper_D_cm2_per_s, ion_ns, spacing, n_hops if lasting else None))
+        taken_back = _more_than_chance(quantities.get("n_returns"))
+        parts.append(_paper(paper_D_cm2_per_s, ion_ns, spacing, None if taken_back else n_hops))
     elif paper_state is not None:
         parts.append(
             f"The paper gives a value at {units.temperature_label(paper_state.temperature_K)} and "
@@ -94,14 +94,22 @@ def _paper(paper_D: float, ion_ns: float, spacing_A: float, n_hops: int | None) 
     return f"{text} (chance of {which}: {_percent(chance)})."
 
 
+def _more_than_chance(back: Quantity | None) -> bool:
+    """Whether more hops than half were taken back, and not by chance."""
+    if back is None or not back.n:
+        return False
+    return bool(binom.sf((back.value or 0) - 1, back.n, 0.5) <= _ODD)
+
+
 def _returns(back: Quantity | None) -> str:
-    """Said when more hops than by chance were taken back."""
-    if back is None or not back.n or binom.sf((back.value or 0) - 1, back.n, 0.5) > _ODD:
+    """How many hops of an ion were taken back by its next."""
+    if back is None or not back.n:
         return ""
-    return (
-        f"{back.value:g} of {back.n} later hops of an ion took back the one before (half by "
-        "chance): D lies below what the number of hops gives."
-    )
+    hops = _plural("hop", back.n)
+    said = f"{back.value:g} of {back.n} later {hops} of an ion took back the one before"
+    if _more_than_chance(back):
+        return f"{said} (half by chance): D lies below what the number of hops gives."
+    return f"{said}."
 
 
 def _advice(profile: str | None) -> str:
