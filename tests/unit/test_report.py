@@ -203,7 +203,7 @@ def drawn(tmp_path):
     lag = time[:50]
     arrays = {"species": np.array(["X", "Y", "Z"])}
     arrays |= {"roles": np.array(["mobile", "other", "framework"]), "time_ps": time}
-    arrays |= {"lag_ps": lag, "lag_ps_all": lag}
+    arrays |= {"lag_ps": lag, "lag_ps_all": lag, "fit_c_intercept_A2": np.array(0.1)}
     for suffix in ("", "_Y", "_Z"):
         for part in ("c", "ab"):
             arrays[f"msd_{part}{suffix}"] = 0.1 + 0.05 * lag
