@@ -4,6 +4,7 @@ Working units everywhere: length A, time ps, energy eV, pressure GPa, temperatur
 """
 
 import re
+from collections.abc import Sequence
 
 from dpchannel.errors import InputError
 
@@ -67,6 +68,11 @@ def temperature_label(temperature_K: float) -> str:
 
 def _number(value: float) -> str:
     return f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
+
+
+def pressure_of(stress: Sequence[Sequence[float]]) -> float:
+    """Pressure in GPa of a stress (3, 3) in eV/A^3 in the sign of ASE, positive under tension."""
+    return -float(stress[0][0] + stress[1][1] + stress[2][2]) / 3 / gpa_in_ev_per_a3()
 
 
 def _split(text: str, what: str, example: str, units: dict[str, float]) -> tuple[float, str]:

@@ -13,7 +13,7 @@ from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.chemical import ChemicalPressureSettings
 from dpchannel.structures.io import read_structure
-from dpchannel.units import gpa_in_ev_per_a3
+from dpchannel.units import pressure_of
 
 Note = Callable[[str], None]
 MOMENT_WITHIN = 0.2  # of what was asked for; smearing and neighbours take some
@@ -63,7 +63,7 @@ def on_published(
     for name, atoms in frames.items():
         atoms.calc = calculator
         force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-        pressure = float(-np.trace(atoms.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
+        pressure = pressure_of(atoms.get_stress(voigt=False))
         found = {
             "energy": (float(atoms.get_potential_energy()), "eV"),
             "force": (force, "eV/A"),

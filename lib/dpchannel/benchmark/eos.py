@@ -17,7 +17,7 @@ from dpchannel.settings.benchmark import EosSettings
 from dpchannel.structures.classify import classify
 from dpchannel.structures.measure import measure
 from dpchannel.structures.relax import relax
-from dpchannel.units import gpa_in_ev_per_a3
+from dpchannel.units import pressure_of
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
@@ -211,7 +211,7 @@ def _of(atoms: Atoms) -> Calculator:
 
 
 def _pressure_GPa(atoms: Atoms) -> float:
-    return float(-np.trace(atoms.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
+    return pressure_of(atoms.get_stress(voigt=False))
 
 
 def _report(outcome: Outcome, suffix: str, fit: EosFit, method: str) -> None:

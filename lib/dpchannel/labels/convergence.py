@@ -17,7 +17,7 @@ from dpchannel.labels.cp2k import Cp2kLabeler
 from dpchannel.labels.dataset import read_labelled
 from dpchannel.labels.kpoints import mesh
 from dpchannel.results import Quantity, replacing
-from dpchannel.units import gpa_in_ev_per_a3
+from dpchannel.units import pressure_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -52,7 +52,7 @@ class Measured:
     @property
     def pressure_GPa(self) -> float:
         """Static pressure from the stress."""
-        return float(-np.trace(self.label.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
+        return pressure_of(self.label.get_stress(voigt=False))
 
 
 def read_frames(path: Path) -> dict[str, Atoms]:

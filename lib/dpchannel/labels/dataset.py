@@ -24,7 +24,7 @@ from dpchannel.errors import InputError
 from dpchannel.labels.gate import problem
 from dpchannel.labels.labeler import frame_id
 from dpchannel.results import relative, sha256
-from dpchannel.units import gpa_in_ev_per_a3
+from dpchannel.units import pressure_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -60,7 +60,7 @@ class Record:
     @property
     def static_GPa(self) -> float:
         """Static pressure of the frame, from its virial."""
-        return float(-np.trace(self.atoms.get_stress(voigt=False)) / 3 / gpa_in_ev_per_a3())
+        return pressure_of(self.atoms.get_stress(voigt=False))
 
 
 def read_labelled(path: Path) -> Iterator[Atoms]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dpchannel.units import gpa_in_ev_per_a3
+from dpchannel.units import pressure_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -91,7 +91,7 @@ def _out_of_bounds(atoms: Atoms, gate: GateSettings) -> str | None:
     if largest > gate.force_eV_per_A:
         return f"force {largest:.3g} eV/A > {gate.force_eV_per_A:g}"
     # a stress in kbar or with the volume left in is beyond any pressure that was asked for
-    pressure = float(abs(np.trace(atoms.get_stress(voigt=False))) / 3 / gpa_in_ev_per_a3())
+    pressure = abs(pressure_of(atoms.get_stress(voigt=False)))
     if pressure > gate.pressure_GPa:
         return f"pressure {pressure:.3g} GPa > {gate.pressure_GPa:g}: is the virial's unit right?"
     return None
