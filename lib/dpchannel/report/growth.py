@@ -1,9 +1,9 @@
 """Cost against atoms, cores and frames, from the results of `make bench`."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from dpchannel.physics.power_law import Growth
-from dpchannel.report.performance import OWN_MODEL, Measured, cores_of, is_best, value_of
+from dpchannel.report.performance import OWN_MODEL, Measured, is_best, value_of
 from dpchannel.report.table import with_error
 from dpchannel.results import Result
 
@@ -14,42 +14,23 @@ def growth(measured: Measured) -> list[Growth]:
     """Every line that has two points or more; an exponent through two has no error."""
     own = measured.find(driver="lammps", model=OWN_MODEL, threads=1)
     own = [r for r in own if is_best(r, own)]
-    atoms = _lines(
-        own,
-        lambda r: r.state["ranks"],
-        lambda ranks, points: Growth(
-            f"on {ranks} {'core' if ranks == 1 else 'cores'}",
-            "atoms",
-            "ms a step",
-            [float(r.state["n_atoms"]) for r in points],
-            [value_of(r, "step") for r in points],
-        ),
-    )
-    cores = _lines(
-        own,
-        lambda r: r.state["n_atoms"],
-        lambda n, points: Growth(
-            f"{n} atoms",
-            "cores",
-            "katom-step/s",
-            [float(cores_of(r)) for r in points],
-            [value_of(r, "speed") for r in points],
-        ),
-    )
     finished = [r for r in measured.analysis if r.quantities["wall"].kind == "estimate"]
     finished.sort(key=lambda r: int(r.state["frames"]))
-    frames = _lines(
-        finished,
-        lambda r: (r.state["tool"], r.state["feed"]),
-        lambda key, points: Growth(
-            f"{key[0]}, {key[1]}",  # type: ignore[index]
-            "frames",
-            "s from the files to D",
-            [float(r.state["frames"]) for r in points],
-            [value_of(r, "wall") for r in points],
-        ),
-    )
-    return [*atoms, *cores, *frames]
+
+    def cores(r: Result) -> str:
+        return f"on {r.state['ranks']} {'core' if r.state['ranks'] == 1 else 'cores'}"
+
+    def atoms(r: Result) -> str:
+        return f"{r.state['n_atoms']} atoms"
+
+    def tool(r: Result) -> str:
+        return f"{r.state['tool']}, {r.state['feed']}"
+
+    return [
+        *_lines(own, "atoms", "n_atoms", "step", "ms a step", cores),
+        *_lines(own, "cores", "ranks", "speed", "katom-step/s", atoms),
+        *_lines(finished, "frames", "frames", "wall", "s from the files to D", tool),
+    ]
 
 
 def section(lines: Sequence[Growth]) -> str:
@@ -65,10 +46,19 @@ def section(lines: Sequence[Growth]) -> str:
 
 def _lines(
     results: Sequence[Result],
-    key: Callable[[Result], Hashable],
-    line: Callable[[Hashable, list[Result]], Growth],
+    of: str,
+    x: str,
+    y: str,
+    what: str,
+    label: Callable[[Result], str],
 ) -> list[Growth]:
-    groups: dict[Hashable, list[Result]] = {}
+    """Results of one label in a line: quantity `y` against state `x`."""
+    groups: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault(key(result), []).append(result)
-    return [line(name, points) for name, points in groups.items() if len(points) > 1]
+        groups.setdefault(label(result), []).append(result)
+    lines = []
+    for name, points in groups.items():
+        across, up = [float(r.state[x]) for r in points], [value_of(r, y) for r in points]
+        if len(points) > 1:
+            lines.append(Growth(name, of, what, across, up))
+    return lines
