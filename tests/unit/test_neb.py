@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.build import add_adsorbate, fcc100
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms
 from ase.io import read
-from ase.optimize import FIRE, LBFGS
+from two_saddles import BETWEEN, HEIGHTS, Steps, changed, steps_at, steps_route
 
-from dpchannel.benchmark.band import beside, dips, distance, path_length, resampled
+from dpchannel.benchmark.band import beside, path_length
 from dpchannel.benchmark.finder import Finder
 from dpchannel.benchmark.route import Route, joined, read_images
 from dpchannel.benchmark.workers import Workers, workers
@@ -18,57 +17,10 @@ from dpchannel.errors import EngineFailed, InputError, NotConverged
 from dpchannel.settings import NebSettings, load
 from dpchannel.settings.neb import CaseSettings
 
-HEIGHTS = (0.50, 0.35)  # eV, of the two saddles of Steps
-BETWEEN = 0.20  # eV, of its intermediate
-
-
-class Steps(Calculator):
-    """One particle in a plane: minima at x = 0, 2 and 4 A, saddles at x = 1 and 3 A, off the axis.
-
-    Along x a smooth curve through the known heights, across it a spring around y = bow(x), so the
-    heights of minima and saddles are exact.
-    """
-
-    implemented_properties = ("energy", "forces", "stress")
-    calls = 0
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
-        type(self).calls += 1
-        x, y, z = self.atoms.positions[0]
-        part = int(np.clip(np.floor(x), 0, 3))  # between neighbouring stationary points
-        known = (0.0, HEIGHTS[0], BETWEEN, HEIGHTS[1], 0.1)
-        low, high = known[part], known[part + 1]
-        phase = np.pi * (x - part)
-        energy = low + (high - low) * (1 - np.cos(phase)) / 2
-        slope = (high - low) * np.pi * np.sin(phase) / 2
-        bow, bend = 0.4 * np.sin(np.pi * x / 4), 0.1 * np.pi * np.cos(np.pi * x / 4)
-        k = 3.0
-        across = y - bow
-        energy += 0.5 * k * (across**2 + z**2)
-        forces = np.array([[-(slope - k * across * bend), -k * across, -k * z]])
-        self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}
-
-
-def steps_at(x, y=0.0):
-    return Atoms("H", [[x, y, 0.0]], cell=[50, 50, 50], pbc=True)
-
 
 @pytest.fixture(scope="module")
 def settings(root):
     return load(NebSettings, root / "inputs" / "neb.toml")
-
-
-def changed(settings, **band):
-    return settings.model_copy(update={"band": settings.band.model_copy(update=band)})
-
-
-def steps_route(settings, work, said=None):
-    note = (said if said is not None else []).append
-    finder = Finder(Workers(Steps), settings, work, note)
-    start = finder.minimum("start", lambda: steps_at(0.1))
-    end = finder.minimum("end", lambda: steps_at(3.9))
-    return finder.route("there", start, end, np.zeros((1, 3)))
 
 
 @pytest.fixture(scope="module")
@@ -226,35 +178,6 @@ def test_an_end_point_that_does_not_come_to_rest(settings, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("energies", "found"),
-    [
-        ([0, 1, 2, 1, 0], []),
-        ([0, 2, 1, 2, 0], [2]),
-        ([0, 2, 1.999, 2, 0], []),  # shallower than asked for
-        ([0, 2, 1, 1, 2, 0], [3]),
-        ([0, 3, 1, 2, 0.5, 1, 0], [2, 4]),
-        ([0, -1, 0], [1]),  # an intermediate may be lower than the ends
-    ],
-)
-def test_dips(energies, found):
-    assert dips(np.array(energies, dtype=float), 0.003) == found
-
-
-def test_matching_is_by_minimum_image():
-    """A state wrapped into the cell is put back beside the one it is compared with."""
-    one, other = steps_at(49.9), steps_at(0.2)
-    assert beside(one, other).positions[0, 0] == pytest.approx(50.2)
-    assert distance(one, other) == pytest.approx(0.3)
-
-
-def test_resampled_images_are_even_and_keep_their_ends():
-    images = [steps_at(x) for x in (0.0, 0.1, 1.0, 3.0)]
-    new = resampled(images, steps_at(0.0), steps_at(4.0), 7)
-    np.testing.assert_allclose([a.positions[0, 0] for a in new][::8], [0, 4])
-    np.testing.assert_allclose(np.diff(path_length(new)), 0.5, atol=0.04)
-
-
 def test_routes_join_without_repeating_their_common_state(there):
     route = there
     both = joined([Route(route.segments[:1]), Route(route.segments[1:])])
@@ -282,53 +205,3 @@ def test_images_without_energy_are_refused(tmp_path):
 def test_sequences_are_checked(sequences, says):
     with pytest.raises(ValueError, match=says):
         CaseSettings(about="", repeat=(1, 1, 4), sequences=sequences)
-
-
-def test_forces_that_are_no_numbers_are_left_for_the_best_band(settings, tmp_path, monkeypatch):
-    """Images thrown so far that two atoms meet can have no forces at all."""
-
-    class Blind(LBFGS):
-        def step(self, forces=None):
-            super().step(forces)
-            if self.nsteps == 3:
-                band = self.optimizable
-                band.set_x(np.full(len(band.get_x()), 40.0))
-
-    class Blank(Steps):
-        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-            super().calculate(atoms, properties, system_changes)
-            if self.atoms.positions[0, 1] > 30:
-                self.results["forces"] = np.full((1, 3), np.nan)
-
-    monkeypatch.setattr("dpchannel.benchmark.band.LBFGS", Blind)
-    finder = Finder(Workers(Blank), settings, tmp_path, lambda text: None)
-    start = finder.minimum("start", lambda: steps_at(0.1))
-    end = finder.minimum("end", lambda: steps_at(3.9))
-    found = finder.route("there", start, end, np.zeros((1, 3)))
-    assert found.converged
-    assert max(found.energies) == pytest.approx(HEIGHTS[0], abs=2e-3)
-
-
-def test_a_search_that_flies_off_goes_on_from_its_best_band(settings, tmp_path, monkeypatch):
-    """As LBFGS did between two soft saddles: after some steps one leads 3 A away from the path."""
-
-    class Flighty(LBFGS):
-        def step(self, forces=None):
-            super().step(forces)
-            if self.nsteps == 3:
-                band = self.optimizable
-                band.set_x(band.get_x() + 3.0 * np.resize([0, 1, 0], len(band.get_x())))
-
-    started = []
-
-    class Steady(FIRE):
-        def __init__(self, band, **words):
-            started.append(band.residual())
-            super().__init__(band, **words)
-
-    monkeypatch.setattr("dpchannel.benchmark.band.LBFGS", Flighty)
-    monkeypatch.setattr("dpchannel.benchmark.band.FIRE", Steady)
-    found = steps_route(settings, tmp_path)
-    assert found.converged
-    assert max(found.energies) == pytest.approx(HEIGHTS[0], abs=2e-3)
-    assert started and max(started) < 3.0  # from a band that was still on the path
