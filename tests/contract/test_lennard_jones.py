@@ -13,19 +13,28 @@ from dpchannel.md.heat import Heated, heat
 from dpchannel.md.rest import at_rest
 from dpchannel.physics.order import nearest_distance_A
 from dpchannel.report import coexistence
-from dpchannel.report.heating import Run, look, look_at_rest
+from dpchannel.report.heating import Run, Watched, look, look_at_rest
 from dpchannel.report.melting import analyse
-from dpchannel.settings import MDSettings, ProfileSettings, load
-from dpchannel.settings.melting import CoexistenceSettings, MeltingSettings, RelaxedSettings
+from dpchannel.settings import MDSettings, load
+from dpchannel.settings.crystal import MeltingPairs
+from dpchannel.settings.melting import (
+    CoexistenceSettings,
+    HeatedSettings,
+    MeltingSettings,
+    RelaxedSettings,
+)
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.coexistence import halves
+from dpchannel.structures.coordination import Coordination
 from dpchannel.units import gpa_in_ev_per_a3
 
 P_GPa = 0.5  # 0.55 in units of the potential: without it the liquid boils
 PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"
 MD = MDSettings(timestep_fs=3, thermostat_ps=0.1, barostat_ps=0.2, seed=5, occupancy="ordered")
-RUN = ProfileSettings(
-    repeat=(6, 6, 6),
+PAIRS = MeltingPairs(rdf_pairs=(("He", "He"),), contrast_pairs=(("He", "He"),))
+HELIUM = Watched(PAIRS, Coordination("He", "He", 3.5, 12))
+RUN = HeatedSettings(
+    edges_A=(24.6, 24.6, 24.6),
     equilibrate_ps=1.2,
     produce_ps=1.5,
     mobile_every_fs=30,
@@ -43,16 +52,9 @@ def potential(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(root):
-    """Those of the project, for one element; twelve neighbours in place of four."""
+    """Those of the project, with fewer frames."""
     found = load(MeltingSettings, root / "inputs" / "melting.toml")
-    pairs = (("He", "He"),)
-    coordination = {"centre": "He", "ligand": "He", "within_A": 3.5, "number": 12}
-    structure = found.structure.model_dump() | {
-        "rdf_pairs": pairs,
-        "contrast_pairs": pairs,
-        "max_frames": 4,
-        "coordination": coordination,
-    }
+    structure = found.structure.model_dump() | {"max_frames": 4}
     return MeltingSettings.model_validate(found.model_dump() | {"structure": structure})
 
 
@@ -84,11 +86,13 @@ def looks(tmp_path_factory, potential, settings):
     )
     lattice = {k: float(x[0]) for k, x in edges(rest.cell.array[None], 6).items()}
     pv = P_GPa * gpa_in_ev_per_a3() * lattice["V"]
-    found = [look_at_rest(rest, lattice, rest.get_potential_energy() / 216 + pv, settings)]
+    found = [look_at_rest(rest, lattice, rest.get_potential_energy() / 216 + pv, HELIUM, settings)]
     nearest = nearest_distance_A(atoms.get_scaled_positions(), atoms.cell.array)
     for kelvin in (200.0, 400.0, 600.0, 1100.0, 1200.0):
         trajectory = heat(folder / f"T{kelvin:g}K", what, StatePoint(P_GPa, kelvin), RUN)
-        run = Run(trajectory, edges(trajectory.mobile.cells, 6), everyone, nearest, 216, P_GPa)
+        run = Run(
+            trajectory, edges(trajectory.mobile.cells, 6), everyone, nearest, 216, P_GPa, HELIUM
+        )
         found.append(look(run, settings))
     return found
 
@@ -145,7 +149,7 @@ def test_without_the_hot_runs_there_is_only_a_lower_bound(looks, settings):
 def test_beside_its_liquid_the_crystal_grows_when_cold_and_shrinks_when_hot(
     tmp_path, potential, settings, kelvin, verdict
 ):
-    run = RUN.model_copy(update={"repeat": (4, 4, 14), "equilibrate_ps": 0.9})
+    run = RUN.model_copy(update={"equilibrate_ps": 0.9})
     how = CoexistenceSettings(
         low_K=500, high_K=1100, tolerance_K=50, max_runs=2, hot_K=3000, melt_ps=0.6, stretch=0.1,
         run=run,

@@ -1,6 +1,7 @@
-"""Makes tests/synthetic.py importable here."""
+"""Makes tests/synthetic.py and killed.py importable here."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve().parent
+sys.path += [str(HERE.parent), str(HERE)]

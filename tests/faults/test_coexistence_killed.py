@@ -1,21 +1,17 @@
 """Solid beside liquid, killed while half of it melts, while both settle, and while watched."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from killed import start_and_kill
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.md.coexist import Coexistence, coexist
-from dpchannel.md.segments import last_sample
-from dpchannel.settings import MDSettings, ProfileSettings
-from dpchannel.settings.melting import CoexistenceSettings
+from dpchannel.settings import MDSettings
+from dpchannel.settings.melting import CoexistenceSettings, HeatedSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.coexistence import halves
 
@@ -30,8 +26,8 @@ HOW = CoexistenceSettings(
     hot_K=3000,
     melt_ps=1.2,
     stretch=0.1,
-    run=ProfileSettings(
-        repeat=(4, 4, 8),
+    run=HeatedSettings(
+        edges_A=(16.4, 16.4, 32.8),
         equilibrate_ps=3.0,
         produce_ps=3.0,
         mobile_every_fs=30,
@@ -61,23 +57,9 @@ def reference(tmp_path_factory):
     return go(tmp_path_factory.mktemp("reference"))
 
 
-def killed_after(folder, at_step):
-    process = subprocess.Popen([sys.executable, THIS, folder], start_new_session=True)
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        seen = [last_sample(path) for path in (folder / "md").glob("samples.*.txt")]
-        if any(sample and sample["step"] >= at_step for sample in seen):
-            break
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
-
-
 @pytest.mark.parametrize("at_step", [MELT // 2, (MELT + SETTLE) // 2, (SETTLE + TOTAL) // 2])
 def test_killed_and_resumed_is_as_uninterrupted(reference, tmp_path, at_step):
-    tmp_path.mkdir(exist_ok=True)
-    killed_after(tmp_path, at_step)
+    start_and_kill(THIS, tmp_path, at_step)
     notes = []
     resumed = go(tmp_path, note=notes.append)
     assert any("continuing at step" in note for note in notes)

@@ -5,22 +5,20 @@ has no surface to start from, between 800 K and 1000 K.
 """
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from killed import start_and_kill
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.errors import EngineFailed, InputError
 from dpchannel.md import restart
 from dpchannel.md.heat import Heated, heat
-from dpchannel.md.segments import event, last_sample
+from dpchannel.md.segments import event
 from dpchannel.settings import MDSettings, ProfileSettings
 from dpchannel.settings.melting import HeatingSettings
 from dpchannel.statepoint import StatePoint
@@ -71,20 +69,6 @@ def reference(tmp_path_factory):
     return ramp(tmp_path_factory.mktemp("reference"))
 
 
-def start_and_kill(folder, at_step):
-    folder.mkdir(exist_ok=True)
-    process = subprocess.Popen([sys.executable, THIS, folder], start_new_session=True)
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        seen = [last_sample(path) for path in (folder / "md").glob("samples.*.txt")]
-        if any(sample and sample["step"] >= at_step for sample in seen):
-            break
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
-
-
 def test_the_temperature_follows_the_ramp_and_the_crystal_melts(reference):
     molten = reference.meta["molten_step"]
     solid = reference.thermo["step"] < molten - 200
@@ -107,8 +91,8 @@ def test_a_liquid_keeps_its_shape_and_a_crystal_does_not(reference):
 def test_a_ramp_killed_as_a_solid_and_as_a_liquid_ends_as_if_nothing_had_happened(
     reference, tmp_path
 ):
-    start_and_kill(tmp_path, 300)
-    start_and_kill(tmp_path, reference.meta["molten_step"] + 120)
+    start_and_kill(THIS, tmp_path, 300)
+    start_and_kill(THIS, tmp_path, reference.meta["molten_step"] + 120)
     resumed = ramp(tmp_path)
     begins = sorted(int(p.name.split(".")[1]) for p in (tmp_path / "md").glob("samples.*.txt"))
     assert len(begins) == 3 and 0 < begins[1] < 700
@@ -129,7 +113,7 @@ def test_a_ramp_killed_as_a_solid_and_as_a_liquid_ends_as_if_nothing_had_happene
 
 def test_the_liquid_goes_on_with_its_own_barostat(reference, tmp_path):
     """Restarted in the liquid, ratios of edges are kept: no crystal's barostat came back."""
-    start_and_kill(tmp_path, reference.meta["molten_step"] + 220)
+    start_and_kill(THIS, tmp_path, reference.meta["molten_step"] + 220)
     resumed = ramp(tmp_path)
     begins = [int(p.name.split(".")[1]) for p in (tmp_path / "md").glob("samples.*.txt")]
     assert max(begins) >= resumed.meta["molten_step"] == event(tmp_path / "md", "molten")

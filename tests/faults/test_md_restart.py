@@ -6,20 +6,18 @@ image flag shows as a jump.
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase import Atoms
+from killed import start_and_kill
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dpchannel.errors import EngineFailed, InputError, TrajectoryError
 from dpchannel.md import lammps, restart
 from dpchannel.md.h5md import write_h5md
-from dpchannel.md.segments import last_sample
 from dpchannel.settings import MDSettings, ProfileSettings
 from dpchannel.statepoint import StatePoint
 
@@ -67,22 +65,6 @@ def reference(tmp_path_factory):
     return go(tmp_path_factory.mktemp("reference"))
 
 
-def start_and_kill(folder, at_step, how):
-    """Start the run in a process of its own; end it once `at_step` has been sampled."""
-    folder.mkdir(exist_ok=True)
-    process = subprocess.Popen([sys.executable, THIS, folder], start_new_session=True)
-    samples = [folder / "md" / f"samples.{k}.txt" for k in range(0, 6401, 50)]
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        seen = [last_sample(path) for path in samples]
-        if any(sample and sample["step"] >= at_step for sample in seen):
-            break
-        time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed"
-    process.send_signal(how)
-    return process.wait(30)
-
-
 def assert_complete(trajectory):
     """Exactly the planned frames, evenly spaced, and no atom jumps between them."""
     assert_array_equal(trajectory.mobile.step, np.arange(1600, 6401, 20))
@@ -120,8 +102,8 @@ def test_framework_centre_is_that_of_the_full_frames(reference):
 
 def test_killed_twice_and_resumed(reference, tmp_path):
     notes = []
-    assert start_and_kill(tmp_path, 330, signal.SIGKILL) == -signal.SIGKILL  # equilibrating
-    assert start_and_kill(tmp_path, 2500, signal.SIGKILL) == -signal.SIGKILL  # producing
+    assert start_and_kill(THIS, tmp_path, 330, signal.SIGKILL) == -signal.SIGKILL  # equilibrating
+    assert start_and_kill(THIS, tmp_path, 2500, signal.SIGKILL) == -signal.SIGKILL  # producing
     resumed = go(tmp_path, note=notes.append)
     assert "continuing at step" in notes[-1]
     assert_complete(resumed)
@@ -137,7 +119,7 @@ def test_killed_twice_and_resumed(reference, tmp_path):
 
 
 def test_interrupted_by_hand_then_a_half_written_restart_file(tmp_path):
-    assert start_and_kill(tmp_path, 2000, signal.SIGINT) == 130
+    assert start_and_kill(THIS, tmp_path, 2000, signal.SIGINT) == 130
     found = {restart.restart_step(path): path for path in (tmp_path / "md").glob("restart.0.*")}
     if None not in found:  # the interruption itself often leaves one half-written
         newest = found[max(found)]

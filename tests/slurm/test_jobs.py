@@ -16,6 +16,9 @@ MAKEFILE = r"""
 	@echo "job $$SLURM_JOB_ID start $$SLURM_RESTART_COUNT on $$SLURMD_NODENAME" >$*.new
 	@echo "$$(cat $*.new) gpus $$CUDA_VISIBLE_DEVICES" >>$*.log
 	@touch $@
+%.hung:
+	@trap '' INT; touch $*.runs; while test -e $*.wait; do sleep 0.05; done
+	@touch $@
 %.after: %.made
 	@cp $*.log $@
 """
@@ -95,6 +98,23 @@ def test_a_cancelled_job_is_done_again_and_its_neighbour_is_not(toy):
     assert "to do again: b.made" in said and "1 jobs" in said
     assert settle(toy, "a.made", "b.made") == ["a.made", "b.made"]
     assert [len(lines(toy, f"{name}.log")) for name in "ab"] == [1, 1]
+
+
+@pytest.mark.slow
+def test_what_hangs_beyond_its_time_limit_is_ended_and_done_again(toy):
+    """SLURM counts in minutes. It sends USR1 first, which this task does not hear."""
+    (toy / "a.wait").touch()
+    submit(toy, "task:a.hung", "task:b.made")
+    until(lambda: (toy / "a.runs").exists(), "a task that hangs")
+    for number in toy.lab.call("squeue", "-h", "-r", "-t", "R", "-o", "%A").split():
+        toy.lab.call("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+    assert settle(toy, "a.hung", "b.made") == ["b.made"]
+    assert "DUE TO TIME LIMIT" in toy.log()
+    (toy / "a.wait").unlink()
+    said = submit(toy, "task:a.hung", "task:b.made")
+    assert "to do again: a.hung" in said and "1 jobs" in said
+    assert settle(toy, "a.hung", "b.made") == ["a.hung", "b.made"]
+    assert len(lines(toy, "b.log")) == 1
 
 
 def test_a_lost_answer_is_no_second_job(toy):

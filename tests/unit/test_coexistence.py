@@ -11,9 +11,13 @@ from dpchannel.errors import InputError
 from dpchannel.physics import coexistence, order
 from dpchannel.physics.coexistence import Motion
 from dpchannel.report.coexistence_task import scale, solid_lattice
+from dpchannel.structures.cells import build
+from dpchannel.structures.classify import classify
 from dpchannel.structures.coexistence import halves
-from dpchannel.structures.coordination import coordinated
+from dpchannel.structures.coordination import Coordination, coordinated, coordination_of
+from dpchannel.structures.io import load_system
 
+INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 TIME = np.linspace(0, 50, 101)
 
 
@@ -166,6 +170,13 @@ def test_tetrahedra_are_counted():
     broken.positions[4] += [-1.5, 0, 0]
     both = one.copy()
     both.extend(Atoms(broken.symbols, broken.positions + np.array([4.5, 0, 0])))
-    assert coordinated(both, centre="P", ligand="O", within_A=2.2, number=4) == 0.5
-    with pytest.raises(InputError, match="no Si"):
-        coordinated(both, centre="Si", ligand="O", within_A=2.2, number=4)
+    assert coordinated(both, Coordination("P", "O", 2.2, 4)) == 0.5
+
+
+@pytest.mark.parametrize(("name", "within_A"), [("pb10po46o", 2.2), ("lifepo4", 2.1)])
+def test_what_is_counted_comes_from_the_system(name, within_A):
+    system = load_system(name, INPUTS)
+    crystal = build(system, INPUTS)
+    found = coordination_of(crystal, system, classify(crystal, system))
+    assert found == Coordination("P", "O", within_A, 4)
+    assert coordinated(crystal, found) == 1.0

@@ -14,7 +14,7 @@ from dpchannel.structures import measure as measuring
 from dpchannel.structures.cells import build
 from dpchannel.structures.classify import classify
 from dpchannel.structures.io import load_system, read_structure
-from dpchannel.structures.measure import channel_distance, edges, measure
+from dpchannel.structures.measure import channel_distance, edges, measure, nearest
 from dpchannel.structures.relax import relax
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -61,6 +61,11 @@ def test_channels_are_one_lattice_constant_apart_in_every_cell(cell, repeat):
     atoms = build(SYSTEM, INPUTS, cell=cell, repeat=repeat)
     a = values(atoms)["a"]
     assert_allclose(channel_distance(atoms.cell.array, classify(atoms, SYSTEM)), a, rtol=1e-6)
+
+
+@pytest.mark.parametrize("atoms", [bulk("Cu"), bulk("Cu", cubic=True) * (2, 3, 1)])
+def test_nearest_neighbours_of_copper_through_every_cell(atoms):
+    assert_allclose(nearest(atoms), 3.61 / np.sqrt(2))
 
 
 def test_table_one_of_the_paper():

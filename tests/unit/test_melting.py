@@ -12,9 +12,12 @@ from dpchannel.physics.melting import MELTED, SOLID, UNCLEAR, Bracket
 from dpchannel.report import table
 from dpchannel.report.heating import Look
 from dpchannel.report.melting import analyse
+from dpchannel.report.melting_task import watched
 from dpchannel.results import Result
 from dpchannel.settings import load
 from dpchannel.settings.melting import MeltingSettings
+from dpchannel.structures.cells import build, repeats
+from dpchannel.structures.io import load_system
 
 T = np.arange(0.0, 1801.0, 100.0)
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -159,10 +162,24 @@ def test_settings_are_strict(tmp_path, old, new, says):
 def test_far_order_is_looked_at_where_edges_are_long_enough():
     """Cells of the standard and paper profiles reach the edge that g(r) beyond 8 A asks for."""
     settings = load(MeltingSettings, INPUTS / "melting.toml")
-    cell = np.array([10.02, 17.36, 7.48])  # A, the published crystal
     for name in ("standard", "paper"):
-        repeat = np.array(settings.profiles[name].run.repeat)
-        assert (cell * repeat).min() >= settings.detection.contrast_edge_A
+        assert min(settings.profiles[name].run.edges_A) >= settings.detection.contrast_edge_A
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),  # orthohexagonal: 10.03, 17.37, 7.49 A; LiFePO4: 10.33, 6.01, 4.69 A
+    [("pb10po46o", (8, 4, 8)), ("lifepo4", (8, 12, 13))],
+)
+def test_cells_are_as_large_as_the_profile_says(name, expected):
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    edges = settings.profiles["paper"].run.edges_A
+    assert repeats(load_system(name, INPUTS), INPUTS, edges) == expected
+
+
+def test_a_system_that_does_not_say_what_to_watch_is_asked_to():
+    system = load_system("pb10po46o", INPUTS).model_copy(update={"melting": None})
+    with pytest.raises(InputError, match=r"pb10po46o.toml: no \[melting\].*rdf_pairs"):
+        watched(build(system, INPUTS), system)
 
 
 def seen(kelvin):

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from dpchannel.physics.density import Slice, slice_density
-from dpchannel.physics.rigidity import late_slope, vibration
+from dpchannel.physics.rigidity import diffusion_at_rest, vibration
 
 
 def test_vibration_is_the_distance_from_the_mean_site():
@@ -14,17 +14,31 @@ def test_vibration_is_the_distance_from_the_mean_site():
     assert 0 < found.stderr < 0.01
 
 
-def test_atoms_at_rest_have_a_small_bound_and_moving_ones_a_large_one():
-    rng = np.random.default_rng(2)
-    rest = 0.2 * rng.normal(size=(200, 60, 3))
-    found = late_slope(rest, 0.5, max_lag_fraction=0.5)
-    assert found.kind == "upper_bound" and 0 < found.value < 2e-8
-    walk = rest + np.sqrt(2 * 0.1 * 0.5) * rng.normal(size=(200, 60, 3)).cumsum(axis=0)
-    assert late_slope(walk, 0.5, max_lag_fraction=0.5).value > 0.1e-4  # D = 0.1 A^2/ps
+def test_atoms_at_rest_are_bounded_by_the_moves_that_nobody_saw():
+    """3.0 moves of 2.5 A in 60 atoms x 90 ps: D = 3.0 / 5400 / ps x 6.25 A^2 / 6. No less."""
+    rest = 0.2 * np.random.default_rng(2).normal(size=(200, 60, 3))
+    found = diffusion_at_rest(rest, 0.5, apart_A=2.5, max_lag_fraction=0.5)
+    assert found.kind == "upper_bound" and found.n == 0
+    assert_allclose(found.value, 2.996 / (60 * 90) * 2.5**2 / 6 * 1e-4, rtol=1e-3)
+
+
+def test_moving_atoms_have_a_bound_above_their_d():
+    steps = np.random.default_rng(2).normal(size=(200, 60, 3))
+    walk = np.sqrt(2 * 0.1 * 0.5) * steps.cumsum(axis=0)  # D = 0.1 A^2/ps = 1e-5 cm2/s
+    found = diffusion_at_rest(walk, 0.5, apart_A=2.5, max_lag_fraction=0.5)
+    assert 1e-5 < found.value < 3e-5 and "of 60 atoms moved" in found.method
+
+
+def test_one_atom_in_another_site_is_seen():
+    rest = 0.2 * np.random.default_rng(2).normal(size=(200, 60, 3))
+    rest[90:, 7, 0] += 2.5
+    found = diffusion_at_rest(rest, 0.5, apart_A=2.5, max_lag_fraction=0.5)
+    assert "1 of 60 atoms moved" in found.method and found.n == 60
 
 
 def test_two_frames_bound_nothing():
-    assert late_slope(np.zeros((3, 5, 3)), 0.5, max_lag_fraction=0.5).value is None
+    found = diffusion_at_rest(np.zeros((3, 5, 3)), 0.5, apart_A=2.5, max_lag_fraction=0.5)
+    assert found.value is None
 
 
 def test_a_projection_holds_every_atom_in_any_cell():

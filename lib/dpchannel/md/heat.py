@@ -13,7 +13,7 @@ from dpchannel.md import committee, lammps
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
-from dpchannel.settings import MDSettings, ProfileSettings
+from dpchannel.settings import MDSettings, RunSettings
 from dpchannel.settings.melting import HeatingSettings
 from dpchannel.statepoint import StatePoint
 
@@ -47,7 +47,7 @@ class Heated:
 
 
 def heat(
-    work: Path, what: Heated, point: StatePoint, run: ProfileSettings, *, end_K: float | None = None
+    work: Path, what: Heated, point: StatePoint, run: RunSettings, *, end_K: float | None = None
 ) -> Trajectory:
     """NPT at `point`, or from its temperature to `end_K` at a constant rate.
 

@@ -22,7 +22,7 @@ from dpchannel.md.limits import require_potential
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
 from dpchannel.results import project_root, provenance, sha256
-from dpchannel.settings import MDSettings, ProfileSettings
+from dpchannel.settings import MDSettings, RunSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.units import BAR_PER_GPA
 
@@ -38,7 +38,7 @@ def run(
     elements: Sequence[str],
     potential: Path,
     point: StatePoint,
-    profile: ProfileSettings,
+    profile: RunSettings,
     md: MDSettings,
     mobile: Index,
     framework: Index,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError
-from dpchannel.settings import MDSettings, ProfileSettings
+from dpchannel.settings import MDSettings, RunSettings
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Plan:
     restart_every: int
 
     @classmethod
-    def make(cls, profile: ProfileSettings, md: MDSettings) -> "Plan":
+    def make(cls, profile: RunSettings, md: MDSettings) -> "Plan":
         """From the settings.
 
         Raises

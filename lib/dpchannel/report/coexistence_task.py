@@ -16,7 +16,7 @@ from dpchannel.results import Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.melting import MeltingSettings
 from dpchannel.statepoint import StatePoint
-from dpchannel.structures.cells import build
+from dpchannel.structures.cells import build, repeats
 from dpchannel.structures.classify import classify
 from dpchannel.structures.coexistence import Halves, halves
 from dpchannel.structures.measure import measure
@@ -60,7 +60,7 @@ def run(
         place.system,
         place.inputs,
         place.system.system.cell,
-        how.run.repeat,
+        repeats(place.system, place.inputs, how.run.edges_A),
         what.md.occupancy,
         what.md.seed,
     )
@@ -82,7 +82,7 @@ def run(
             framework=roles["framework"],
         )
         meta.update(found.meta)
-        n_slab = how.run.repeat[start[-1].axis]
+        n_slab = int(crystal.info["repeat"][start[-1].axis])
         return search.see(found, start[-1], roles["framework"], n_slab, interface)
 
     found = search.search(at, how, what.note)

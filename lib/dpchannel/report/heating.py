@@ -13,8 +13,9 @@ from dpchannel.md.h5md import Trajectory
 from dpchannel.physics import order
 from dpchannel.physics.blocks import mean_and_error, trend
 from dpchannel.physics.rdf import rdf
+from dpchannel.settings.crystal import MeltingPairs
 from dpchannel.settings.melting import MeltingSettings
-from dpchannel.structures.coordination import coordinated
+from dpchannel.structures.coordination import Coordination, coordinated
 from dpchannel.units import boltzmann_in_ev_per_k, gpa_in_ev_per_a3
 
 Array = NDArray[np.float64]
@@ -52,6 +53,14 @@ class Look:
     deviation_eV_per_A: float = np.nan
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What is watched of a structure: pairs of elements, and a polyhedron if there is one."""
+
+    pairs: MeltingPairs
+    coordination: Coordination | None
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A trajectory with what its crystal needs to be read.
@@ -67,6 +76,7 @@ class Run:
     nearest_A: float
     n_formula: int
     pressure_GPa: float
+    watched: Watched
 
     @property
     def enthalpy(self) -> Array:
@@ -121,13 +131,17 @@ def look_along(run: Run, settings: MeltingSettings, bin_K: float) -> list[Look]:
 
 
 def look_at_rest(
-    atoms: Atoms, lattice: Mapping[str, float], energy_eV: float, settings: MeltingSettings
+    atoms: Atoms,
+    lattice: Mapping[str, float],
+    energy_eV: float,
+    watched: Watched,
+    settings: MeltingSettings,
 ) -> Look:
     """The relaxed crystal: 0 K, without errors."""
     values = {name: (value, 0.0) for name, value in lattice.items()} | {"H": (energy_eV, 0.0)}
     cell, scaled = atoms.cell.array[None], atoms.get_scaled_positions()[None]
-    r, g = _rdfs(atoms, scaled, cell, settings)
-    values["coordination"] = (_coordination(atoms, scaled, cell, settings)[0], 0.0)
+    r, g = _rdfs(atoms, scaled, cell, watched.pairs, settings)
+    values["coordination"] = (_coordination(atoms, scaled, cell, watched)[0], 0.0)
     values["lindemann"] = (0.0, 0.0)
     values["framework_D"] = (0.0, 0.0)
     return Look(0.0, values, r, g, "", False, atoms, 1)
@@ -156,9 +170,9 @@ def _look(
         slope, error = order.framework_diffusion(positions, stream.time_ps[frames])
         values["framework_D"] = (slope * 1e-4, error * 1e-4)  # cm2/s
     few = np.linspace(0, len(frames) - 1, min(len(frames), wanted.max_frames)).astype(int)
-    r, g = _rdfs(atoms, scaled[few], cells[few], settings)
-    values["contrast"] = _contrast(atoms, scaled[few], cells[few], settings)
-    values["coordination"] = _coordination(atoms, scaled[few], cells[few], settings)
+    r, g = _rdfs(atoms, scaled[few], cells[few], run.watched.pairs, settings)
+    values["contrast"] = _contrast(atoms, scaled[few], cells[few], run.watched.pairs, settings)
+    values["coordination"] = _coordination(atoms, scaled[few], cells[few], run.watched)
     last = atoms.copy()
     last.set_cell(cells[-1])
     last.set_scaled_positions(scaled[-1])
@@ -206,7 +220,7 @@ def _average_of_line(x: Array) -> Measured:
 
 
 def _rdfs(
-    atoms: Atoms, scaled: Array, cells: Array, settings: MeltingSettings
+    atoms: Atoms, scaled: Array, cells: Array, pairs: MeltingPairs, settings: MeltingSettings
 ) -> tuple[Array, dict[str, Array]]:
     """g(r) of every wanted pair, nan beyond half the shortest edge."""
     wanted = settings.structure
@@ -214,7 +228,7 @@ def _rdfs(
     reach = int(min(n_bin, np.linalg.norm(cells, axis=2).min() / 2 / wanted.bin_A))
     r: Array = np.asarray((np.arange(n_bin) + 0.5) * wanted.bin_A, np.float64)
     found: dict[str, Array] = {}
-    for one, other in wanted.rdf_pairs:
+    for one, other in pairs.rdf_pairs:
         g = np.full(n_bin, np.nan)
         index = [np.flatnonzero(atoms.symbols == element) for element in (one, other)]
         if all(len(i) > 1 for i in index):
@@ -230,15 +244,17 @@ def _rdfs(
     return r, found
 
 
-def _contrast(atoms: Atoms, scaled: Array, cells: Array, settings: MeltingSettings) -> Measured:
+def _contrast(
+    atoms: Atoms, scaled: Array, cells: Array, pairs: MeltingPairs, settings: MeltingSettings
+) -> Measured:
     """Mean over the wanted pairs; its error from the two halves of the frames."""
-    detection, pairs = settings.detection, settings.structure.contrast_pairs
+    detection = settings.detection
     if np.linalg.norm(cells, axis=2).mean(axis=0).min() < detection.contrast_edge_A:
         return NOTHING
 
     def of(part: slice) -> float:
-        r, g = _rdfs(atoms, scaled[part], cells[part], settings)
-        names = [f"{one}-{other}" for one, other in pairs]
+        r, g = _rdfs(atoms, scaled[part], cells[part], pairs, settings)
+        names = [f"{one}-{other}" for one, other in pairs.contrast_pairs]
         kept = [np.isfinite(g[name]) for name in names]
         each = [
             order.contrast(r[keep], g[name][keep], from_A=detection.contrast_from_A)
@@ -251,10 +267,12 @@ def _contrast(atoms: Atoms, scaled: Array, cells: Array, settings: MeltingSettin
     return of(slice(None)), abs(halves[1] - halves[0]) / 2
 
 
-def _coordination(atoms: Atoms, scaled: Array, cells: Array, settings: MeltingSettings) -> Measured:
+def _coordination(atoms: Atoms, scaled: Array, cells: Array, watched: Watched) -> Measured:
+    if watched.coordination is None:
+        return NOTHING
     frame, parts = atoms.copy(), []
     for s, cell in zip(scaled, cells, strict=True):
         frame.set_cell(cell)
         frame.set_scaled_positions(s)
-        parts.append(coordinated(frame, **settings.structure.coordination.model_dump()))
+        parts.append(coordinated(frame, watched.coordination))
     return float(np.mean(parts)), float(np.std(parts) / np.sqrt(len(parts)))

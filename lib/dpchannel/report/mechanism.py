@@ -10,12 +10,13 @@ from dpchannel.md.h5md import Trajectory
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.intervals import CONFIDENCE, garwood
 from dpchannel.physics.jumps import concerted, direction, waits
-from dpchannel.physics.rigidity import late_slope, vibration
+from dpchannel.physics.rigidity import diffusion_at_rest, vibration
 from dpchannel.report.framework import bonds_and_edges, ring_edges
 from dpchannel.results import Quantity
 from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.structures.classify import Sites
 from dpchannel.structures.columns import wrapped
+from dpchannel.structures.measure import nearest
 from dpchannel.structures.polyhedra import Polyhedra, exchange, find_polyhedra
 
 Array = NDArray[np.float64]
@@ -122,8 +123,11 @@ def framework_numbers(
             continue
         mine = positions[:, atoms]
         quantities[f"vibration_{species.name}"] = vibration(mine)
-        quantities[f"D_{species.name}"] = late_slope(
-            mine, dt_ps, max_lag_fraction=settings.max_lag_fraction
+        quantities[f"D_{species.name}"] = diffusion_at_rest(
+            mine,
+            dt_ps,
+            apart_A=nearest(trajectory.atoms[atoms]),
+            max_lag_fraction=settings.max_lag_fraction,
         )
     return quantities, arrays
 

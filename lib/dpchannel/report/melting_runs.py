@@ -19,10 +19,10 @@ from dpchannel.md.rest import at_rest
 from dpchannel.report import coexistence_task
 from dpchannel.report.melting_task import profile_of
 from dpchannel.results import Check, Result, project_root
-from dpchannel.settings import MDSettings, ProfileSettings, SystemSettings, load
-from dpchannel.settings.melting import MeltingProfile, MeltingSettings
+from dpchannel.settings import MDSettings, SystemSettings, load
+from dpchannel.settings.melting import HeatedSettings, MeltingProfile, MeltingSettings
 from dpchannel.statepoint import StatePoint
-from dpchannel.structures.cells import build
+from dpchannel.structures.cells import build, repeats
 from dpchannel.structures.classify import classify
 from dpchannel.structures.io import write_structure
 from dpchannel.units import parse_pressure
@@ -69,6 +69,12 @@ class Order:
     def potential(self) -> Path:
         """The model that drives."""
         return self.model / FAST if self.model.is_dir() else self.model
+
+    def crystal(self, run: HeatedSettings) -> Atoms:
+        """What a run starts from."""
+        system, md = self.system, self.md
+        repeat = repeats(system, self.inputs, run.edges_A)
+        return build(system, self.inputs, system.system.cell, repeat, md.occupancy, md.seed)
 
     def checked(self, kelvin: float, note: Note) -> dict[str, Any]:
         """Is the state inside what the potential was trained on?"""
@@ -134,12 +140,11 @@ def find_coexistence(order: Order, heated: Path, out: Path, *, note: Note) -> Re
 
 
 def _heated(
-    order: Order, out: Path, kelvin: float, run: ProfileSettings, end_K: float | None, note: Note
+    order: Order, out: Path, kelvin: float, run: HeatedSettings, end_K: float | None, note: Note
 ) -> str:
     checks = [order.checked(max(kelvin, end_K or 0.0), note)]
     system, md = order.system, order.md
-    cell = system.system.cell
-    atoms = build(system, order.inputs, cell, run.repeat, md.occupancy, md.seed)
+    atoms = order.crystal(run)
     checks.append(order.suited(atoms, note))
     roles = classify(atoms, system).roles
     point = StatePoint(parse_pressure(order.pressure), kelvin)
@@ -166,9 +171,8 @@ def _heated(
 
 
 def _rest(order: Order, out: Path, note: Note) -> str:
-    system, md, run = order.system, order.md, order.profile.run
-    cell = system.system.cell
-    atoms = build(system, order.inputs, cell, run.repeat, md.occupancy, md.seed)
+    system = order.system
+    atoms = order.crystal(order.profile.run)
     with _ranks(order, note) as ranks:
         found = at_rest(
             out.parent / "md",

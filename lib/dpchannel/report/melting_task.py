@@ -13,12 +13,13 @@ from dpchannel.errors import InputError
 from dpchannel.md.h5md import Trajectory, read_h5md
 from dpchannel.physics.order import nearest_distance_A
 from dpchannel.report.averages import lattice_series
-from dpchannel.report.heating import Look, Run, look, look_along, look_at_rest
+from dpchannel.report.heating import Look, Run, Watched, look, look_along, look_at_rest
 from dpchannel.report.melting import Findings, analyse
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.melting import MeltingProfile, MeltingSettings
 from dpchannel.structures.classify import classify
+from dpchannel.structures.coordination import coordination_of
 from dpchannel.structures.io import read_structure, write_structure
 from dpchannel.structures.measure import measure
 from dpchannel.units import gpa_in_ev_per_a3
@@ -123,14 +124,28 @@ def as_run(trajectory: Trajectory, system: SystemSettings) -> Run:
         nearest_distance_A(scaled, trajectory.atoms.cell.array),
         sites.n_formula,
         float(trajectory.meta["state"]["pressure_GPa"]),
+        watched(trajectory.atoms, system),
     )
+
+
+def watched(crystal: Atoms, system: SystemSettings) -> Watched:
+    """What the system says is to be looked at; InputError when it says nothing."""
+    if system.melting is None:
+        raise InputError(
+            f"inputs/{system.system.name}.toml: no [melting]. Name the pairs of elements whose g(r)"
+            " is shown (rdf_pairs) and those whose order far away tells the crystal"
+            " (contrast_pairs)."
+        )
+    sites = classify(crystal, system)
+    return Watched(system.melting, coordination_of(crystal, system, sites))
 
 
 def _at_rest(atoms: Atoms, heating: Heating) -> Look:
     found = {name: value for name, (value, _) in measure(atoms, heating.system).items()}
     pv = float(atoms.info["pressure_GPa"]) * gpa_in_ev_per_a3() * found["V"]
     lattice = {name: found[name] for name in ("a", "b", "c", "V")}
-    return look_at_rest(atoms, lattice, found["energy"] + pv, heating.settings)
+    order = watched(atoms, heating.system)
+    return look_at_rest(atoms, lattice, found["energy"] + pv, order, heating.settings)
 
 
 def _formula_atoms(one: Look, system: SystemSettings) -> int:

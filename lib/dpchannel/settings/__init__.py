@@ -17,7 +17,7 @@ from dpchannel.settings.training import (
     TargetSettings,
     TrainingSettings,
 )
-from dpchannel.settings.transport import DiffusionSettings, MDSettings, ProfileSettings
+from dpchannel.settings.transport import DiffusionSettings, MDSettings, ProfileSettings, RunSettings
 from dpchannel.settings.verify import (
     DriftLimits,
     LatticeLimits,
@@ -50,6 +50,7 @@ __all__ = [
     "RangeSettings",
     "RelaxSettings",
     "RoutesLimits",
+    "RunSettings",
     "StabilityLimits",
     "StateMinima",
     "StateSettings",

@@ -84,6 +84,19 @@ class Distance(Strict):
     to_A: float = Field(gt=0)
 
 
+class MeltingPairs(Strict):
+    """Elements whose g(r) `make melting` shows, and those whose far order tells a crystal."""
+
+    rdf_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+    contrast_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _contrast_is_of_measured_pairs(self) -> "MeltingPairs":
+        if missing := [pair for pair in self.contrast_pairs if pair not in self.rdf_pairs]:
+            raise ValueError(f"contrast_pairs {missing}: not among rdf_pairs")
+        return self
+
+
 class SystemSettings(Strict):
     """inputs/<system>.toml: the crystal, its sites and its channel.
 
@@ -97,6 +110,7 @@ class SystemSettings(Strict):
     distance: tuple[Distance, ...] = ()
     repeat: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
     neb: dict[str, CaseSettings] = Field(default_factory=dict)
+    melting: MeltingPairs | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "SystemSettings":
@@ -106,7 +120,10 @@ class SystemSettings(Strict):
             used |= {self.ring.species}
         if missing := used - names:
             raise ValueError(f"species {sorted(missing)} used but not defined in [[species]]")
-        if strange := {s.element for s in self.species} - set(self.system.elements):
+        wanted = {s.element for s in self.species}
+        if self.melting:
+            wanted |= {element for pair in self.melting.rdf_pairs for element in pair}
+        if strange := wanted - set(self.system.elements):
             raise ValueError(f"elements {sorted(strange)} are not in system.elements")
         if not any(s.role == "mobile" for s in self.species):
             raise ValueError("no species has role = 'mobile'")

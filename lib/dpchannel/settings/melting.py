@@ -6,7 +6,7 @@ from itertools import pairwise
 from pydantic import Field, field_validator, model_validator
 
 from dpchannel.settings.base import Strict
-from dpchannel.settings.transport import ProfileSettings
+from dpchannel.settings.transport import RunSettings
 
 
 class HeatingSettings(Strict):
@@ -46,31 +46,13 @@ class DetectionSettings(Strict):
         return self
 
 
-class CoordinationSettings(Strict):
-    """A polyhedron that should survive: `number` ligands within `within_A` of each centre."""
-
-    centre: str
-    ligand: str
-    within_A: float = Field(gt=0)
-    number: int = Field(gt=0)
-
-
 class StructureSettings(Strict):
-    """What is measured of the structure."""
+    """How the structure is measured; its pairs of elements are those of the system."""
 
-    rdf_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
-    contrast_pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
     bin_A: float = Field(gt=0)
     to_A: float = Field(gt=0)
     max_frames: int = Field(ge=2)
     shown_K: tuple[float, ...] = ()
-    coordination: CoordinationSettings
-
-    @model_validator(mode="after")
-    def _contrast_is_of_measured_pairs(self) -> "StructureSettings":
-        if missing := [pair for pair in self.contrast_pairs if pair not in self.rdf_pairs]:
-            raise ValueError(f"contrast_pairs {missing}: not among rdf_pairs")
-        return self
 
 
 class CommitteeSettings(Strict):
@@ -88,6 +70,12 @@ class InterfaceSettings(Strict):
     moved: float = Field(gt=0, lt=0.5)
 
 
+class HeatedSettings(RunSettings):
+    """A run in the smallest cell whose edges are this long or longer."""
+
+    edges_A: tuple[float, float, float]
+
+
 class RampSettings(Strict):
     """One continuous ramp: the rate is (to_K - from_K) over run.produce_ps + run.equilibrate_ps."""
 
@@ -95,7 +83,7 @@ class RampSettings(Strict):
     from_K: float = Field(gt=0)
     to_K: float
     bin_K: float = Field(gt=0)
-    run: ProfileSettings
+    run: HeatedSettings
 
     @model_validator(mode="after")
     def _goes_up(self) -> "RampSettings":
@@ -119,7 +107,7 @@ class CoexistenceSettings(Strict):
     hot_K: float = Field(gt=0)
     melt_ps: float = Field(gt=0)
     stretch: float = Field(ge=0, lt=0.5)
-    run: ProfileSettings
+    run: HeatedSettings
 
     @model_validator(mode="after")
     def _is_an_interval(self) -> "CoexistenceSettings":
@@ -134,7 +122,7 @@ class MeltingProfile(Strict):
     """Temperatures, sizes and lengths."""
 
     temperatures_K: tuple[float, ...] = Field(min_length=4)
-    run: ProfileSettings
+    run: HeatedSettings
     ramps: tuple[RampSettings, ...] = Field(min_length=1)
     coexistence: CoexistenceSettings
 

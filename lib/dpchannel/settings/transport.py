@@ -7,15 +7,20 @@ from pydantic import Field
 from dpchannel.settings.base import Strict
 
 
-class ProfileSettings(Strict):
-    """inputs/profiles/<profile>.toml: size and length of a run."""
+class RunSettings(Strict):
+    """Length of a run and what it writes."""
 
-    repeat: tuple[int, int, int]
     equilibrate_ps: float = Field(gt=0)
     produce_ps: float = Field(gt=0)
     mobile_every_fs: float = Field(gt=0)
     frame_every_fs: float = Field(gt=0)
     restart_every_fs: float = Field(gt=0)
+
+
+class ProfileSettings(RunSettings):
+    """inputs/profiles/<profile>.toml: a run and its size."""
+
+    repeat: tuple[int, int, int]
 
 
 class MDSettings(Strict):

@@ -55,6 +55,14 @@ def orthohexagonal(atoms: Atoms) -> Atoms:
     return double
 
 
+def repeats(system: SystemSettings, inputs: Path, edges_A: Sequence[float]) -> tuple[int, ...]:
+    """How often the system's cell is repeated so that its edges are `edges_A` (3,) or longer."""
+    atoms = load_structure(system, inputs)
+    if system.system.cell == "orthohexagonal":
+        atoms = orthohexagonal(atoms)
+    return tuple(np.ceil(np.asarray(edges_A) / atoms.cell.lengths()).astype(int).tolist())
+
+
 def build(
     system: SystemSettings,
     inputs: Path,

@@ -94,6 +94,15 @@ def site_spacing(cells: Array, sites: Sites) -> Array:
     return spacing
 
 
+def nearest(atoms: Atoms) -> float:
+    """Shortest distance in A between two atoms, images included."""
+    from ase.neighborlist import neighbor_list
+
+    # no arrangement keeps its points further apart than the densest packing of spheres
+    within = 1.2 * (atoms.get_volume() / len(atoms)) ** (1 / 3)
+    return float(neighbor_list("d", atoms, within).min())
+
+
 def channel_distance(cell: Array, sites: Sites) -> float:
     """Distance in A of the channels nearest to each other, images in the (3, 3) cell included."""
     plane = Plane(cell, sites.axis_index)
