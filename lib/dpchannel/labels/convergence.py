@@ -140,14 +140,14 @@ def table(found: Sequence[Measured], every: dict[str, Quantity]) -> str:
 
 
 def _plan(study: ConvergeSettings, frames: dict[str, Atoms]) -> Iterator[tuple[str, PointSettings]]:
-    """All points of the first frame, then of the next: a study that is cut short says something."""
+    """Each point on all its frames, then the next: a study that is cut short says something."""
     if study.relaxed_frame not in frames:
         raise InputError(f"relaxed_frame {study.relaxed_frame!r}: no such frame in {study.frames}.")
     strange = {n for p in study.points for n in p.frames} - set(frames)
     if strange:
         raise InputError(f"points: no frame {sorted(strange)[0]!r} in {study.frames}.")
-    for name in frames:
-        for point in study.points:
+    for point in study.points:
+        for name in frames:
             if not point.frames or name in point.frames:
                 yield name, point
 

@@ -39,6 +39,7 @@ _TEMPLATE = """\
       CUTOFF {cutoff:g}
       REL_CUTOFF {relative:g}
       NGRIDS {levels}
+      PROGRESSION_FACTOR {progression:g}
     &END MGRID
     &QS
       METHOD GPW
@@ -136,6 +137,7 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         cutoff=grid.cutoff_Ry,
         relative=grid.relative_cutoff_Ry,
         levels=grid.levels,
+        progression=grid.progression,
         eps_default=scf.eps_default,
         guess="RESTART" if restart else "ATOMIC",
         eps=scf.eps,

@@ -30,6 +30,7 @@ class GridSettings(Strict):
     cutoff_Ry: float = Field(ge=50)
     relative_cutoff_Ry: float = Field(ge=20)
     levels: int = Field(ge=1)
+    progression: float = Field(gt=1)
     smooth_density: Literal["NONE", "NN4", "NN10", "NN50", "SPLINE2", "SPLINE3"]
     derivative: Literal["PW", "SPLINE2", "SPLINE2_SMOOTH", "NN10_SMOOTH", "NN50_SMOOTH"]
 
