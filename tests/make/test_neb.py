@@ -57,7 +57,7 @@ def test_another_potential_leaves_the_barriers_of_the_shipped_one(project):
     assert steps(project.make(*words).out) == []
     assert steps(project.make(*on).out) == []
     settings = project / "inputs/cp2k.toml"
-    settings.write_text(settings.read_text().replace("cutoff_Ry = 600.0", "cutoff_Ry = 700.0"))
+    settings.write_text(settings.read_text().replace("cutoff_Ry = 750.0", "cutoff_Ry = 700.0"))
     assert steps(project.make(*words).out) == []
     assert [step.split()[0] for step in steps(project.make(*on).out)] == ["neb", "plot_neb"]
 

@@ -7,7 +7,8 @@ import pytest
 from ase.calculators.calculator import Calculator, all_changes
 
 from dpchannel.benchmark.engines import Engine
-from dpchannel.benchmark.hopping import Column, passages
+from dpchannel.benchmark.finder import Finder
+from dpchannel.benchmark.hopping import Column, lowest_state, passages
 from dpchannel.benchmark.neb import images_of, lowest, profile_of, result_of
 from dpchannel.benchmark.neb_task import Order, find, reevaluated
 from dpchannel.benchmark.route import write_images
@@ -113,6 +114,43 @@ def test_shared_hops_are_found_once(found):
     single = CASE.model_copy(update={"sequences": ((0,),)})
     (passage,) = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
     np.testing.assert_allclose(passage.whole.energies, both[0].hops[0].energies, atol=1e-9)
+
+
+class Wells(Hills):
+    """Each site has two places 0.5 A up and down; neighbours like to differ in theirs."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        Calculator.calculate(self, atoms, properties, system_changes)
+        gone = self.atoms.positions - HOME.atoms.positions
+        site = np.linalg.norm(HOME.step)
+        x = gone[HOME.ions] @ HOME.along
+        x = (x - site * np.rint(x / site)) / 0.5
+        energy = 0.1 * ((x**2 - 1) ** 2).sum() + 0.02 * x[0] * x[1]
+        slopes = 0.4 * x * (x**2 - 1) + 0.02 * x[::-1]
+        forces = -gone
+        forces[HOME.ions] -= np.outer(forces[HOME.ions] @ HOME.along, HOME.along)
+        energy += 0.5 * float((forces**2).sum())
+        forces[HOME.ions] -= np.outer(slopes / 0.5, HOME.along)
+        self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}
+
+
+@pytest.mark.parametrize("gone", [set(), {0}])
+def test_a_state_is_the_lowest_of_what_its_sites_offer(tmp_path, gone):
+    """From the middle of the sites no force leads away, yet each place beside it lies lower."""
+    finder = Finder(Workers(Wells), SETTINGS, tmp_path, lambda text: None)
+    guess = HOME.moved(HOME.atoms, 0) if gone else HOME.atoms
+    found = lowest_state(finder, HOME, gone, guess)
+    offsets = (found.positions - guess.positions)[HOME.ions] @ HOME.along
+    # 0.1 (x^2 - 1)^2 - 0.02 x^2 is lowest at x^2 = 1.1
+    np.testing.assert_allclose(np.abs(offsets), 0.5 * np.sqrt(1.1), atol=0.01)
+    assert offsets[0] * offsets[1] < 0
+
+
+def test_patterns_beyond_the_limit_are_drawn_and_the_same_each_time():
+    assert len(HOME.patterns(4)) == 4
+    drawn = HOME.patterns(3)
+    np.testing.assert_array_equal(drawn, HOME.patterns(3))
+    assert np.shape(drawn) == (3, 2) and set(np.ravel(drawn)) <= {-1.0, 1.0}
 
 
 class Tether(Calculator):

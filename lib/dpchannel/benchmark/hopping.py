@@ -1,6 +1,7 @@
 """Hops of the mobile ion: the states of a case, and the routes from one to the next."""
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.classify import Sites, classify
+
+SAME_EV = 1e-3  # minima closer than this are as low as each other: relaxed to 0.01 eV/A
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,20 @@ class Column:
         """A copy with one ion a site further up."""
         atoms = atoms.copy()
         atoms.positions[self.ions[ion]] += self.step
+        return atoms
+
+    def patterns(self, max_starts: int) -> list[Array]:
+        """Every ion up (1) or down (-1), (n_ion,) each; drawn at random where all are too many."""
+        n_ion = len(self.ions)
+        if 2**n_ion <= max_starts:
+            return [np.array(signs, float) for signs in product((-1, 1), repeat=n_ion)]
+        return list(np.random.default_rng(n_ion).choice((-1.0, 1.0), (max_starts, n_ion)))
+
+    def shifted(self, atoms: Atoms, pattern: Array, along_A: float, *, all_columns: bool) -> Atoms:
+        """A copy with ions up or down the channel, in the first column or alike in all."""
+        atoms = atoms.copy()
+        for ions in self.sites.columns if all_columns else [self.ions]:
+            atoms.positions[ions] += along_A * np.outer(pattern, self.along)
         return atoms
 
     def aside(self, ion: int, off_axis_A: float, seed: int) -> Array:
@@ -134,22 +151,15 @@ def passages(
         )
     finder, band = Finder(workers, settings, work, note), settings.band
 
-    def state(gone: set[int], guess: Atoms) -> Atoms:
-        # of all images the one that the hop leads to: half a cell up is half a cell down
-        name = _label(gone, n_ion)
-        relaxed = beside(guess, finder.minimum(name, guess.copy))
-        column.must_hold(name, relaxed, gone)
-        return relaxed
-
     routes: dict[str, Route] = {}
     found = []
     for ions in case.sequences:
         gone: set[int] = set()
-        start = state(gone, column.atoms)
+        start = lowest_state(finder, column, gone, column.atoms)
         hops = []
         for ion in ions:
             before, gone = _label(gone, n_ion), gone | {ion}
-            end = state(gone, column.moved(start, ion))
+            end = lowest_state(finder, column, gone, column.moved(start, ion))
             name = f"{before}-{_label(gone, n_ion)}"
             if name not in routes:
                 tries = [
@@ -163,6 +173,39 @@ def passages(
             start = hops[-1].images[-1]
         found.append(Passage(ions, hops))
     return found
+
+
+def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -> Atoms:
+    """The lowest minimum near `guess` with the ions `gone` a site further up.
+
+    A site may have several places along the channel, and which of them an ion takes may depend on
+    its neighbours: so every pattern of ions up and down from their sites is tried, too. In the
+    ordered state all channels take one pattern; with a hop, those of the first one only.
+
+    Raises
+    ------
+    NotConverged            from `guess` itself; a pattern that leads elsewhere is no minimum here
+    """
+    states, name = finder.settings.states, _label(gone, len(column.ions))
+
+    def relaxed(mark: str, start: Atoms) -> tuple[float, Atoms]:
+        found = finder.minimum(name + mark, start.copy)
+        # of all images the one that the hop leads to: half a cell up is half a cell down
+        there = beside(start, found)
+        column.must_hold(name, there, gone)
+        return found.get_potential_energy(), there
+
+    energy, lowest = relaxed("", guess)
+    for pattern in column.patterns(states.max_starts) if states.along_A else ():
+        start = column.shifted(guess, pattern, states.along_A, all_columns=not gone)
+        mark = "".join("+" if up > 0 else "-" for up in pattern)
+        try:
+            other, there = relaxed(f".{mark}", start)
+        except NotConverged:
+            continue
+        if other < energy - SAME_EV:
+            energy, lowest = other, there
+    return lowest
 
 
 def _label(gone: set[int], n_ion: int) -> str:

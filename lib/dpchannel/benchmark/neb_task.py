@@ -210,7 +210,7 @@ def _key(order: Order, engine: Engine) -> str:
 
 def _physics(system: SystemSettings) -> dict[str, Any]:
     """The crystal's settings without what is chosen for other tasks, or not set."""
-    chosen = system.model_dump(mode="json", exclude={"repeat", "neb"})
+    chosen = system.model_dump(mode="json", exclude={"repeat", "neb", "melting"})
     for key, default in (("vacancies", 0), ("width_A", None)):
         if chosen["channel"][key] == default:
             del chosen["channel"][key]

@@ -13,9 +13,15 @@ class RelaxSettings(Strict):
 
 
 class StateMinima(RelaxSettings):
-    """End points and intermediates, in a fixed cell."""
+    """End points and intermediates, in a fixed cell.
+
+    Each state is looked for from its sites, and with every ion of the channel `along_A` up or down
+    from there: all patterns of up and down, or `max_starts` of them drawn at random.
+    """
 
     same_A: float = Field(gt=0)
+    along_A: float = Field(ge=0)
+    max_starts: int = Field(ge=1)
 
 
 class BandSettings(Strict):
