@@ -123,15 +123,16 @@ def quantities(study: ConvergeSettings, found: Sequence[Measured]) -> dict[str, 
 
 def table(found: Sequence[Measured], every: dict[str, Quantity]) -> str:
     """One line for each frame and point, tab-separated, with units in the header."""
-    head = ["frame", "point", "basis", "cutoff_Ry", "relative_Ry", "smoothing", "kpoints"]
-    head += ["eps_scf", *(f"{name} ({unit})" for name, unit in UNITS.items())]
+    head = ["frame", "point", "basis", "cutoff_Ry", "relative_Ry", "levels", "smoothing", "kpoints"]
+    head += ["eps_scf", "eps_default", *(f"{name} ({unit})" for name, unit in UNITS.items())]
     lines = ["\t".join(head)]
     for one in found:
         grid = one.settings.grid
         words = [one.frame, one.point.name, one.point.basis]
         words += [f"{grid.cutoff_Ry:g}", f"{grid.relative_cutoff_Ry:g}"]
+        words.append(f"{grid.levels} by {grid.progression:g}")
         words += [f"{grid.smooth_density}/{grid.derivative}", _mesh(one)]
-        words.append(f"{one.settings.scf.eps:g}")
+        words += [f"{one.settings.scf.eps:g}", f"{one.settings.scf.eps_default:g}"]
         for name in UNITS:
             value = every[f"{one.frame}/{one.point.name}/{name}"].value
             words.append("" if value is None else f"{value:.6g}")
