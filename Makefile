@@ -327,7 +327,7 @@ converge: | $(VENV) ## Labels against cutoff, basis, k-points, SCF and smoothing
 	@$(PY) bin/plot_convergence.py $(CONVERGED)/result.json --out $(CONVERGED)/convergence.png
 
 # Training goes on where it stopped; finished, it is redone only with FORCE=1.
-JOBS_train = train_gpu:$(TRAINED)/model-compressed.pb,task:$(TRAINED)/shipped/card.toml
+JOBS_train = train_gpu:$(TRAINED)/model-compressed.pb,task:$(TRAINED)/result.json:$(TRAINED)/shipped/card.toml
 train: $(call here,$(TRAINED)/shipped/card.toml) | $(VENV) ## Train, test and compress a potential: PROFILE=paper for the paper's network, DATA=folder
 	@$(submit)
 	@$(if $(call there,$(TRAINED)/shipped),$(SLICE) --train=$(NETWORK) --data=$(DATA) --report $(TRAINED)/shipped && echo 'use it with POTENTIAL=$(TRAINED)/shipped')

@@ -17,25 +17,42 @@ start() {
     case $PATH in "$scratch/bin":*) ;; *) PATH=$scratch/bin:$PATH ;; esac
 }
 
-# under_mpi NAME: NAME on all ranks of the job, unless the site's binaries say how
+# under_mpi FILE: the program that inputs/FILE names, on all ranks of the job, unless the site's
+# binaries or the file itself say how it is started
 under_mpi() {
-    [ "$SLURM_NTASKS" -gt 1 ] && [ ! -e "$scratch/bin/$1" ] || return 0
     local found
+    set -- "$(sed -n 's/^command = \["\([^"]*\)".*/\1/p' "inputs/$1" | head -n 1)"
+    case $1 in
+        mpirun | mpiexec | srun) return 0 ;;
+        */*) [ "$SLURM_NTASKS" = 1 ] && return 0
+            echo "error: $1: a path has one rank; put its folder on PATH, or use binaries" >&2
+            exit 2 ;;
+    esac
+    [ "$SLURM_NTASKS" -gt 1 ] && [ ! -e "$scratch/bin/$1" ] || return 0
     found=$(command -v "$1") || { echo "error: $1: not on PATH of $HOSTNAME" >&2; exit 4; }
-    start "$1" srun --ntasks="$SLURM_NTASKS" "$found"
+    start "$1" srun --ntasks="$SLURM_NTASKS" --cpus-per-task="$SLURM_CPUS_PER_TASK" "$found"
 }
 
 if [ "${1-}" = --batch ]; then
     batch=$2
-    source "$batch/site.sh" # modules, binaries, container, restarts
+    set +u # what others wrote may read what is not set
+    source "$batch/site.sh" || exit 2 # modules, binaries, container, restarts
+    set -u
     mapfile -t words <"$batch/words"
     IFS=$'\t' read -ra targets < <(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$batch/tasks.tsv")
+    # a request that SLURM took after it was given up, and made anew, is one array too many
+    ( set -C; echo "$SLURM_ARRAY_JOB_ID" >"$batch/taken" ) 2>/dev/null
+    if [ "$(<"$batch/taken")" != "$SLURM_ARRAY_JOB_ID" ]; then
+        echo "array $SLURM_ARRAY_JOB_ID: $batch belongs to $(<"$batch/taken"); nothing done"
+        exit 0
+    fi
     if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then # what was finished before stays, even with FORCE=1
         left=()
         for target in "${targets[@]}"; do
             [ "$target" -nt "$batch/tasks.tsv" ] || left+=("$target")
         done
         targets=("${left[@]}")
+        words=("${words[@]/#RETRY=*/RETRY=}") # refused labels were forgotten at the first start
         [ ${#left[@]} -gt 0 ] || exit 0
         echo "start $((SLURM_RESTART_COUNT + 1)): going on from what is there"
     fi

@@ -121,6 +121,7 @@ def melting_slices(
     )
     halves = {"how": sizes.get("coexistence"), "interface": how.get("interface")}
     analysis = {"melting": how, "code": digest(*analysis_files()), "ring": system.get("ring")}
+    analysis |= {"pairs": system.get("melting"), "species": system.get("species")}
     return {
         "melting-steps.json": as_json(md | ramp | {"run": sizes.get("run")}),
         "melting-ramp.json": as_json(md | ramp | {"ramps": sizes.get("ramps")}),

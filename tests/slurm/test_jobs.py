@@ -17,7 +17,7 @@ MAKEFILE = r"""
 	@echo "$$(cat $*.new) gpus $$CUDA_VISIBLE_DEVICES" >>$*.log
 	@touch $@
 %.hung:
-	@trap '' INT; touch $*.runs; while test -e $*.wait; do sleep 0.05; done
+	@trap '' INT; echo $$SLURM_JOB_ID >$*.runs; while test -e $*.wait; do sleep 0.05; done
 	@touch $@
 %.after: %.made
 	@cp $*.log $@
@@ -64,7 +64,7 @@ def test_an_array_with_a_failing_task_then_only_that_one(toy):
     (toy / "b.bad").touch()
     (toy / "a.wait").touch()
     said = submit(toy, *jobs)
-    assert "at most" in said and "3 jobs" in said
+    assert "one start each" in said and "3 jobs" in said
     (toy / "a.wait").unlink()
     assert settle(toy, *files) == ["a.made", "c.made"]
     (toy / "b.bad").unlink()
@@ -106,13 +106,18 @@ def test_what_hangs_beyond_its_time_limit_is_ended_and_done_again(toy):
     (toy / "a.wait").touch()
     submit(toy, "task:a.hung", "task:b.made")
     until(lambda: (toy / "a.runs").exists(), "a task that hangs")
-    for number in toy.lab.call("squeue", "-h", "-r", "-t", "R", "-o", "%A").split():
+    running = toy.lab.call("squeue", "-h", "-r", "-t", "R", "-o", "%A").split()
+    ended = (toy / "a.runs").read_text().strip()
+    for number in running:
         toy.lab.call("scontrol", "update", f"JobId={number}", "TimeLimit=1")
     assert settle(toy, "a.hung", "b.made") == ["b.made"]
     assert "DUE TO TIME LIMIT" in toy.log()
+    # what a step leaves on the node that ended it; SLURM still remembers the job
+    (toy / "a.hung.in_progress").write_text(f"# process 1 of job {ended} on elsewhere, then\n")
     (toy / "a.wait").unlink()
     said = submit(toy, "task:a.hung", "task:b.made")
     assert "to do again: a.hung" in said and "1 jobs" in said
+    assert not (toy / "a.hung.in_progress").exists()
     assert settle(toy, "a.hung", "b.made") == ["a.hung", "b.made"]
     assert len(lines(toy, "b.log")) == 1
 
@@ -135,6 +140,37 @@ def test_a_lost_answer_is_no_second_job(toy):
     assert len(lines(folder, "calls")) == 1
     assert settle(toy, "a.made") == ["a.made"]
     assert len(lines(toy, "a.log")) == 1
+
+
+def test_an_array_that_lands_twice_works_once(toy):
+    """A request that was given up and made anew: the second array finds the folder taken."""
+    (toy / "a.wait").touch()
+    submit(toy, "task:a.made")
+    (name,) = toy.names_in_queue()
+    words = [
+        *("sbatch", "--array=0", "--cpus-per-task=1", f"--job-name={name}"),
+        "slurm/task.sbatch",
+    ]
+    until(lambda: (toy / f"runs/slurm/{name}/taken").exists(), "the first array")
+    assert toy.run(*words, "--batch", f"runs/slurm/{name}").code == 0
+    until(lambda: "nothing done" in toy.log(), "the second array")
+    (toy / "a.wait").unlink()
+    assert settle(toy, "a.made") == ["a.made"]
+    assert len(lines(toy, "a.log")) == 1
+
+
+def test_a_program_of_the_settings_runs_on_every_rank(toy):
+    """CP2K's template under srun: two ranks of what inputs/cp2k.toml names."""
+    program = toy / "programs/cp2k"
+    program.parent.mkdir()
+    program.write_text("#!/bin/bash\necho rank $SLURM_PROCID of $SLURM_NTASKS\n")
+    program.chmod(0o755)
+    (toy / "Makefile").write_text("a.ranks: ; @cp2k >$@\n")
+    path = f"{program.parent}:{toy.lab.environment['PATH']}"
+    job = ["sbatch", "--wait", "--ntasks=2", "--cpus-per-task=1", "slurm/cp2k.sbatch", "a.ranks"]
+    done = toy.run("env", f"PATH={path}", *job)
+    assert done.code == 0, done.err + toy.log()
+    assert sorted(lines(toy, "a.ranks")) == ["rank 0 of 2", "rank 1 of 2"]
 
 
 def test_a_chain_waits_and_ends_with_its_first_step(toy):

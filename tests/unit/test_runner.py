@@ -61,12 +61,12 @@ def test_what_gathers_comes_last_and_is_no_part_of_the_others():
 
 
 def test_cost_is_cores_and_gpus_times_the_limit():
-    """Three jobs of 4 ranks, 2 threads, 2 GPUs, 10 h: 240 core hours, 60 GPU hours."""
+    """Three jobs of 4 ranks, 2 threads, 2 GPUs, 10 h: 240 core hours, 60 GPU hours a start."""
     some = [chains.parse(f"md:{k}.h5") for k in range(3)]
     asked = {"md": asks("md", ranks=4, gpus=2, time_h=10.0)}
     *_, line, total = chains.cost(chains.arrays(some, asked, limit=9), asked)
     assert line.split() == ["md", "3", "3", "8", "2", "10", "240", "60"]
-    assert total.split() == ["at", "most", "3", "240", "60"]
+    assert total.split() == ["one", "start", "each", "3", "240", "60"]
 
 
 def test_only_what_is_left_of_a_chain_and_not_in_the_queue():
@@ -100,10 +100,11 @@ def test_a_site_goes_before_the_template(sites):
         "--signal=B:USR1@300",
     )
     assert site_script(sites["example"]).splitlines() == [
-        "module load cuda/12.4 vasp/6.4",
+        "module load cuda/12.4 vasp/6.4 || "
+        '{ echo "error: modules of slurm/profiles.toml: not loaded" >&2; exit 4; }',
         "export POTCARS=/project/potcars",
         "start vasp_std srun --mpi=pmix /opt/vasp/bin/vasp_std",
-        "container=(apptainer exec --nv dpchannel.sif)",
+        "container=()",
         "restarts=20",
     ]
 

@@ -179,7 +179,7 @@ def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -
     """The lowest minimum near `guess` with the ions `gone` a site further up.
 
     A site may have several places along the channel, and which of them an ion takes may depend on
-    its neighbours: so every pattern of ions up and down from their sites is tried, too. In the
+    its neighbours: so every pattern of ions up and down from `guess` is tried, too. In the
     ordered state all channels take one pattern; with a hop, those of the first one only.
 
     Raises

@@ -38,8 +38,8 @@ def diffusion_at_rest(
     -------
     Quantity        one-sided limit (upper_bound). Where no atom ends nearer to another site than
                     to its own, what that allows: a vibration's slope would say less than is so of
-                    rare moves. Else the slope of the second half of the lags, atoms taken as
-                    independent. None with too few frames or atoms
+                    rare moves. Else the larger of that and the slope of the second half of
+                    the lags, atoms taken as independent. None with too few frames or atoms
     """
     last = int(max_lag_fraction * (len(positions) - 1))
     first, n = last // 2, positions.shape[1]
@@ -48,18 +48,18 @@ def diffusion_at_rest(
     part = max(1, len(positions) // 10)  # averaged, so that a wide vibration is no move
     moved = positions[-part:].mean(axis=0) - positions[:part].mean(axis=0)
     gone = int((np.linalg.norm(moved, axis=1) > apart_A / 2).sum())
+    time_ps = (len(positions) - part) * dt_ps
+    count = HopCount(gone, n * time_ps, apart_A**2 / 3)
+    counted = count.interval(2 * CONFIDENCE - 1)[1] * A2_PER_PS_IN_CM2_PER_S
+    limit = f"one-sided limit: {gone or 'none'} of {n} atoms moved by {apart_A / 2:.2g} A"
+    limit += f" in {time_ps:.3g} ps; Poisson"
     if gone == 0:
-        time_ps = (len(positions) - part) * dt_ps
-        count = HopCount(0, n * time_ps, apart_A**2 / 3)
-        upper = count.interval(2 * CONFIDENCE - 1)[1] * A2_PER_PS_IN_CM2_PER_S
-        how = f"one-sided limit: none of {n} atoms moved by {apart_A / 2:.2g} A in {time_ps:.3g} ps"
-        return Quantity(
-            upper, "cm2/s", None, (0.0, upper), 0, method=f"{how}; Poisson", kind="upper_bound"
-        )
+        return Quantity(counted, "cm2/s", None, (0.0, counted), 0, method=limit, kind="upper_bound")
     msd = msd_per_atom(positions, n_lag=last + 1).sum(axis=2)
     slopes = (msd[last] - msd[first]) / ((last - first) * dt_ps) / 6 * A2_PER_PS_IN_CM2_PER_S
     mean, error = float(slopes.mean()), float(slopes.std(ddof=1) / np.sqrt(n))
     upper = max(mean, 0.0) + float(student.ppf(CONFIDENCE, n - 1)) * error
-    limit = f"one-sided limit: slope of MSD / 6 from {first * dt_ps:.3g} to {last * dt_ps:.3g} ps"
-    limit += f"; {gone} of {n} atoms moved by {apart_A / 2:.2g} A"
-    return Quantity(upper, "cm2/s", None, (0.0, upper), n, n, limit, "upper_bound")
+    if upper > counted:
+        limit += f", below the slope of MSD / 6 from {first * dt_ps:.3g} to {last * dt_ps:.3g} ps"
+    upper = max(upper, counted)
+    return Quantity(upper, "cm2/s", None, (0.0, upper), gone, method=limit, kind="upper_bound")

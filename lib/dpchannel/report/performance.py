@@ -100,7 +100,8 @@ def scale(measured: Measured, targets: ScaleTargets) -> dict[str, str]:
         ("exponent of a step's time in the atoms", with_error(law.exponent)),
         (f"{targets.atoms} atoms, {targets.run_ps:g} ps", f"{hours:.3g} core hours"),
         (days, f"{hours / 24 / targets.cores:.3g}"),
-        ("memory", f"{memory.slope * targets.atoms / 1e3:.3g} GB over all ranks"),
+        ("memory of the atoms", f"{memory.slope * targets.atoms / 1e3:.3g} GB over all ranks"),
+        ("memory of each rank beside that", f"{memory.intercept / 1e3:.2g} GB"),
     ]
     many = [
         (f"one state: {targets.system_atoms} atoms, {targets.system_ps:g} ps",
@@ -186,7 +187,8 @@ def _profile(measured: Measured) -> str:
     ]  # fmt: skip
     least = 1e3 * value_of(floor[0], "step") / at
     title = f"{at} atoms, one core; microseconds per atom and step.\n\n"
-    text = f"\n\nA network that costs nothing ({FLOOR_MODEL}) leaves {least:.1f} us: the floor."
+    text = f"\n\nThe smallest network ({FLOOR_MODEL}) leaves {least:.1f} us: what lists, tables and"
+    text += " the interface cost, whatever the network."
     return title + table_of(("network", *SECTIONS, "all"), rows) + text
 
 

@@ -1,6 +1,9 @@
 """Whether the measured speeds reach what was aimed at: one table of docs/performance.md."""
 
+import math
 from collections.abc import Iterator
+
+from scipy.stats import t as student
 
 from dpchannel.report.performance import (
     OWN_MODEL,
@@ -11,19 +14,42 @@ from dpchannel.report.performance import (
     table_of,
     value_of,
 )
-from dpchannel.results import Result
+from dpchannel.report.table import with_error
+from dpchannel.results import Quantity, Result
 from dpchannel.settings.bench import SpeedTargets
 
-Row = tuple[str, float, str, float, bool]
+Row = tuple[str, Quantity, float, bool]  # what, measured, aimed at, whether more is better
 
 
 def section(measured: Measured, targets: SpeedTargets) -> str:
     """Each target beside what was measured; nothing when nothing was."""
     rows = [
-        (what, f"{value:.3g}{unit}", f"{limit:g}{unit}", "met" if met else "missed")
-        for what, value, unit, limit, met in [*_models(measured, targets), *_own(measured, targets)]
+        (what, with_error(q), f"{limit:g}", _verdict(q, limit, more=more))
+        for what, q, limit, more in [*_models(measured, targets), *_own(measured, targets)]
     ]
     return table_of(("target", "measured", "aimed at", ""), rows) if rows else ""
+
+
+def _verdict(found: Quantity, limit: float, *, more: bool) -> str:
+    """`met` or `missed`, and what the 95 % interval says against it when it holds the limit."""
+    assert found.value is not None
+    word = "met" if (found.value >= limit) == more else "missed"
+    if found.ci95 and found.ci95[0] < limit < found.ci95[1]:
+        return f"{word}; 95 %: {found.ci95[0]:.2g} to {found.ci95[1]:.2g}"
+    return word
+
+
+def _ratio(one: Result, other: Result, name: str, over: float = 1.0) -> Quantity:
+    """One measurement over another, with the errors of both; t of the one with fewer repeats."""
+    a, b = one.quantities[name], other.quantities[name]
+    value = value_of(one, name) / value_of(other, name) / over
+    n = min(a.n or 1, b.n or 1)
+    if n < 2 or a.stderr is None or b.stderr is None:
+        return Quantity(value, "", n=n)
+    parts = (a.stderr / value_of(one, name), b.stderr / value_of(other, name))
+    error = value * math.hypot(*parts)
+    reach = float(student.ppf(0.975, n - 1)) * error
+    return Quantity(value, "", error, (value - reach, value + reach), n, n)
 
 
 def _models(measured: Measured, targets: SpeedTargets) -> Iterator[Row]:
@@ -35,9 +61,8 @@ def _models(measured: Measured, targets: SpeedTargets) -> Iterator[Row]:
         for other in _fastest(measured.find(driver="lammps", model=model)):
             here = measured.find(driver="lammps", model=OWN_MODEL, n_atoms=other.state["n_atoms"])
             for own in _fastest([r for r in here if cores_of(r) == cores_of(other)]):
-                factor = value_of(own, "speed") / value_of(other, "speed")
                 what = f"times the speed of `{model}`, {other.state['n_atoms']} atoms"
-                yield (what, factor, "", limit, factor >= limit)
+                yield (what, _ratio(own, other, "speed"), limit, True)
 
 
 def _own(measured: Measured, targets: SpeedTargets) -> Iterator[Row]:
@@ -45,20 +70,18 @@ def _own(measured: Measured, targets: SpeedTargets) -> Iterator[Row]:
     mine = [r for r in mine if r.state["threads"] == 1 and is_best(r, mine)]
     for one in (r for r in mine if cores_of(r) == 1):
         for two in (r for r in mine if cores_of(r) == 2):
-            efficiency = value_of(two, "speed") / value_of(one, "speed") / 2
             what = f"efficiency of two ranks, {targets.efficiency_atoms} atoms"
-            yield (what, efficiency, "", targets.efficiency, efficiency >= targets.efficiency)
+            yield (what, _ratio(two, one, "speed", 2.0), targets.efficiency, True)
     frames = max((r.state["frames"] for r in measured.analysis), default=0)
     longest = [r for r in measured.analysis if r.state["frames"] == frames]
     for own in (r for r in longest if r.state["tool"] == "dpchannel"):
-        wall = value_of(own, "wall")
-        what = f"from {frames} frames to D"
-        yield (what, wall, " s", targets.analysis_s, wall <= targets.analysis_s)
-        others = [value_of(r, "wall") for r in longest if r.state["tool"] != "dpchannel"]
+        what = f"from {frames} frames to D (s)"
+        yield (what, own.quantities["wall"], targets.analysis_s, False)
+        others = [r for r in longest if r.state["tool"] != "dpchannel"]
         if others:
-            factor = min(others) / wall
+            fastest = min(others, key=lambda r: value_of(r, "wall"))
             what = f"times faster than the fastest other tool, {frames} frames"
-            yield (what, factor, "", targets.analysis_faster, factor >= targets.analysis_faster)
+            yield (what, _ratio(fastest, own, "wall"), targets.analysis_faster, True)
 
 
 def _fastest(results: list[Result]) -> list[Result]:

@@ -3,18 +3,18 @@
     tasks.tsv       one line a task of the array: the files it makes
     words           words of make, one a line
     site.sh         what the node does first
-    batch.json      template, number, who and when; `ended` once no job of it is left
+    batch.json      template, number and when; `ended` once no job of it is left
+    taken           number of the array that works on it, by its first job
 
 Everything but the number is written before `sbatch` runs, so an answer that got lost is found again
 by the name.
 """
 
-import getpass
 import json
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from dpchannel.errors import InputError
 from dpchannel.lock import locked
 
 _RECORD, TASKS, WORDS, SITE = "batch.json", "tasks.tsv", "words", "site.sh"
+TAKEN = "taken"
 LOGS = Path("slurm/log")  # the one folder of logs
 
 
@@ -33,7 +34,6 @@ class Batch:
     goal: str
     template: str
     number: str | None
-    user: str
     submitted: str
     ended: bool
     tasks: tuple[tuple[str, ...], ...]
@@ -52,7 +52,7 @@ def prepare(
     name = f"{goal}-{template}-{secrets.token_hex(4)}"
     made = tuple(tuple(files) for files in tasks)
     when = time.strftime("%Y-%m-%d %H:%M:%S")
-    batch = Batch(name, goal, template, None, getpass.getuser(), when, False, made)
+    batch = Batch(name, goal, template, None, when, False, made)
     folder = home / name
     folder.mkdir(parents=True)
     (folder / TASKS).write_text("".join("\t".join(files) + "\n" for files in made))
@@ -85,7 +85,10 @@ def submitted(home: Path, batch: Batch, number: str) -> Batch:
 
 
 def ended(home: Path, batch: Batch) -> None:
-    """Record that no job of it is left."""
+    """Record that no job of it is left; one without a number that lands later finds it taken."""
+    if batch.number is None:
+        with suppress(FileExistsError), open(home / batch.name / TAKEN, "x") as file:
+            file.write("nobody\n")
     save(home, replace(batch, ended=True))
 
 

@@ -130,7 +130,7 @@ def arrays(chains: Sequence[Chain], requests: dict[str, Request], limit: int) ->
 
 
 def cost(plan: Sequence[Array], requests: dict[str, Request]) -> list[str]:
-    """A table of what the plan may take at most: a line an array, and the sum."""
+    """A table of what one start of each job may take: a line an array, and the sum."""
     head = ("template", "jobs", "results", "cores", "GPUs", "hours", "core h", "GPU h")
     rows: list[tuple[str, ...]] = [head]
     jobs, core_h, gpu_h = 0, 0.0, 0.0
@@ -141,7 +141,7 @@ def cost(plan: Sequence[Array], requests: dict[str, Request]) -> list[str]:
         numbers = (n, results, asked.cores, asked.gpus, asked.time_h, *used)
         rows.append((array.template, *(f"{number:g}" for number in numbers)))
         jobs, core_h, gpu_h = jobs + n, core_h + used[0], gpu_h + used[1]
-    rows.append(("at most", f"{jobs}", "", "", "", "", f"{core_h:g}", f"{gpu_h:g}"))
+    rows.append(("one start each", f"{jobs}", "", "", "", "", f"{core_h:g}", f"{gpu_h:g}"))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return [
         row[0].ljust(widths[0])

@@ -17,14 +17,18 @@ _TRANSIENT = re.compile(
     r"|unexpected message received|resource temporarily|insane message|not responding",
     re.IGNORECASE,
 )
-_WAITING_OR_RUNNING = {
-    *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING"),
-    *("COMPLETING", "STAGE_OUT", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"),
+# every other state waits, runs or is held, and its result may still come
+_OVER = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
+    *("OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
 }
 _FORMAT = "%F|%K|%A|%j|%T|%N|%r"
 _ONE_CALL_S = 60.0
 _PAUSES_S = (0.5, 1, 2, 4, 8)  # then every 15 s
-_REFUSALS = {
+_REFUSALS = {  # the first that is said counts
+    "submit limit": "array_limit or chunk, or wait until fewer jobs are in the queue,",
+    "accounting/qos": "array_limit, chunk or options, or ask what this account may hold,",
+    "dependency": "nothing: call make again, the job to wait for is gone. If not, look",
     "account": "account",
     "partition": "partition",
     "node configuration": "ranks, threads, gpus or memory_GB, so that one node has them,",
@@ -54,7 +58,7 @@ class Job:
     @property
     def alive(self) -> bool:
         """Waiting, running, or about to: its result may still come."""
-        return self.state in _WAITING_OR_RUNNING
+        return self.state not in _OVER
 
     @property
     def task(self) -> str:
@@ -173,7 +177,8 @@ def _refused(command: Sequence[str], said: str) -> InputError:
     remedy = f"Change {keys[0]}" if keys else "Look at this site's keys"
     return InputError(
         f"{command[0]} refuses: {said.replace('sbatch: error: ', '')}. {remedy} in "
-        "slurm/profiles.toml, or choose another SITE. That array was not submitted."
+        "slurm/profiles.toml, or choose another SITE."
+        + (" That array was not submitted." if command[0] == "sbatch" else "")
     )
 
 

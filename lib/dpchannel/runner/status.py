@@ -12,9 +12,13 @@ _PATIENCE_S = 5.0
 
 def lines(home: Path) -> list[str]:
     """`state  file  job  log`, a line for each file; one line more when SLURM does not answer."""
+    try:
+        every = records.batches(home)
+    except DpchannelError as error:
+        return [f"{'slurm':12}{error}"]
     newest = {
         file: (batch, index)
-        for batch in records.batches(home)
+        for batch in every
         for index, files in enumerate(batch.tasks)
         for file in files
         if not Path(file).exists()
@@ -36,6 +40,6 @@ def lines(home: Path) -> list[str]:
         else:
             state = "unfinished" if known or batch.ended else "submitted"
             what = f"{batch.number or '?'}_{index}, submitted {batch.submitted}"
-        log = records.log_of(batch.name, batch.number, index)
+        log = records.log_of(batch.name, current.array if current else batch.number, index)
         found.append(f"{state:12}{file}  {what}  log: {log}")
     return found

@@ -66,11 +66,15 @@ def run(
         plan = chains.arrays(todo, requests, cluster.site.array_limit)
         for line in chains.cost(plan, requests):
             note(line)
+        note(
+            f"A job that reaches its limit goes on in another start, up to {cluster.site.restarts}."
+        )
         if not agreed():
             raise InputError("nothing was submitted: say y, or YES=1 on the command line.")
-        files = {file for chain in todo for step in chain for file in step.files}
-        steps.forget_jobs({Path(file).parent for file in files}, {j.number for j in jobs.values()})
+        jobs = current(cluster)  # the answer may have taken long
         mine = {file for chain in wanted for step in chain for file in step.files}
+        folders = {Path(file).parent for file in mine}
+        steps.forget_jobs(folders, {job.number for job in jobs.values() if job.alive})
         running = sorted({j.task for file, j in jobs.items() if j.alive and file in mine})
         submit(goal, plan, requests, cluster, redo=redo, running=running)
 

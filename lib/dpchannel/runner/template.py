@@ -1,5 +1,6 @@
 """What a job asks for: the #SBATCH lines of its template, and the site's changes to them."""
 
+import math
 import re
 import shlex
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def request(folder: Path, name: str, site: SiteSettings) -> Request:
     given = directives(path)
     job = site.job(name)
     time_h = job.time_h if job.time_h is not None else _hours(given, path)
+    if job.warn_s is not None and job.warn_s >= 3600 * time_h:
+        raise InputError(
+            f"slurm/profiles.toml: {name}: warn_s = {job.warn_s} s is no shorter than the time"
+            f" limit, {3600 * time_h:g} s. Raise time_h or lower warn_s."
+        )
     options = {
         "--account": site.account or None,
         "--partition": job.partition or site.partition or None,
@@ -50,7 +56,7 @@ def request(folder: Path, name: str, site: SiteSettings) -> Request:
         "--cpus-per-task": job.threads,
         "--gpus": job.gpus,
         "--mem": None if job.memory_GB is None else f"{1024 * job.memory_GB:.0f}M",
-        "--time": None if job.time_h is None else f"{60 * time_h:.0f}",
+        "--time": None if job.time_h is None else f"{max(1, math.ceil(60 * time_h))}",
         "--signal": None if job.warn_s is None else f"{_SIGNAL}{job.warn_s}",
     }
     return Request(
@@ -75,7 +81,8 @@ def directives(path: Path) -> dict[str, str]:
 
 def site_script(site: SiteSettings) -> str:
     """What slurm/job.sh reads first on the node: modules, programs, container, restarts."""
-    lines = [f"module load {shlex.join(site.modules)}"] if site.modules else []
+    failed = '{ echo "error: modules of slurm/profiles.toml: not loaded" >&2; exit 4; }'
+    lines = [f"module load {shlex.join(site.modules)} || {failed}"] if site.modules else []
     lines += site.setup
     lines += [f"start {shlex.quote(name)} {command}" for name, command in site.binaries.items()]
     lines += [f"container=({site.container})", f"restarts={site.restarts}"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from dpchannel.settings.base import Strict
 from dpchannel.settings.transport import RunSettings
@@ -73,7 +73,7 @@ class InterfaceSettings(Strict):
 class HeatedSettings(RunSettings):
     """A run in the smallest cell whose edges are this long or longer."""
 
-    edges_A: tuple[float, float, float]
+    edges_A: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 
 class RampSettings(Strict):

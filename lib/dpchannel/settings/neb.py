@@ -15,8 +15,8 @@ class RelaxSettings(Strict):
 class StateMinima(RelaxSettings):
     """End points and intermediates, in a fixed cell.
 
-    Each state is looked for from its sites, and with every ion of the channel `along_A` up or down
-    from there: all patterns of up and down, or `max_starts` of them drawn at random.
+    Each state is looked for from where the hop leads, and with every ion of the channel `along_A`
+    up or down from there: all patterns of up and down, or `max_starts` of them drawn at random.
     """
 
     same_A: float = Field(gt=0)

@@ -35,6 +35,15 @@ class SiteSettings(Strict):
     jobs: dict[str, JobSettings]
 
     @model_validator(mode="after")
+    def _programs_are_started_in_one_place(self) -> "SiteSettings":
+        if self.container and self.binaries:
+            raise ValueError(
+                "container and binaries: what binaries start is outside of the container. Leave "
+                "binaries empty, and name programs of the container in inputs/*.toml"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_program_does_not_start_itself(self) -> "SiteSettings":
         for name, command in self.binaries.items():
             if name in command.split():
