@@ -21,6 +21,8 @@ quoted = '$(subst ','\'',$(1))'
 $(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
 $(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write FORCE=1, or leave it out))
 override FORCE := $(filter 1 yes true,$(FORCE))
+$(if $(filter-out 0 no false 1 yes true,$(YES)),$(error YES=$(YES): write YES=1, or leave it out))
+override YES := $(filter 1 yes true,$(YES))
 # A misspelt variable would do nothing, unnoticed. Those of the environment are for scripts.
 VARIABLES := SYSTEM PROFILE P T SEED ENGINE POTENTIAL DATA RUNS RUNNER SITE YES FORCE CORES ARGS PYTHON \
   NETWORK THREADS TEACHER ITERS BUDGET RETRY LENGTHS MODE COMMITTEE CASE ON DOPANT REFERENCE EXPORTED \

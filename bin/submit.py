@@ -38,6 +38,12 @@ def main(
     name = site or known.site
     if name not in known.sites:
         raise InputError(f"SITE={name}: {profiles} has {', '.join(known.sites)}.")
+    templates = {path.stem for path in profiles.parent.glob("*.sbatch")}
+    if strange := set(known.sites[name].jobs) - templates:
+        raise InputError(
+            f"{profiles}: sites.{name}.jobs.{min(strange)}: no such template; there is"
+            f" {', '.join(sorted(templates))}."
+        )
     texts = sys.stdin.read().split() if jobs == ["-"] else jobs
     cluster = submission.Cluster(
         site=known.sites[name],
@@ -50,11 +56,15 @@ def main(
     def agreed() -> bool:
         if yes:
             return True
-        if not sys.stderr.isatty():
-            return False
-        with open("/dev/tty") as person:  # stdin may hold the jobs
-            print(f"Submit to {name}? [y/N] ", end="", file=sys.stderr, flush=True)
-            return person.readline().strip().lower() in ("y", "yes")
+        try:
+            if sys.stderr.isatty():
+                with open("/dev/tty") as person:  # stdin may hold the jobs
+                    print(f"Submit to {name}? [y/N] ", end="", file=sys.stderr, flush=True)
+                    return person.readline().strip().lower() in ("y", "yes")
+        except OSError:
+            pass
+        cli.note("no terminal to ask at")
+        return False
 
     wanted = [chains.parse(text) for text in texts]
     submission.run(goal, wanted, cluster, redo=force, agreed=agreed)

@@ -93,6 +93,9 @@ def test_a_cancelled_job_is_done_again_and_its_neighbour_is_not(toy):
     until(lambda: (toy / "a.made").exists(), "the task that nothing holds")
     toy.lab.call("scancel", "--name", *toy.names_in_queue())
     assert settle(toy, "a.made", "b.made") == ["a.made"]
+    refused = toy.run(sys.executable, "bin/submit.py", "toy", "task:b.made")  # nobody says yes
+    assert refused.code == 2
+    assert "cancelled" in toy.run(sys.executable, "bin/status.py", "runs").out
     (toy / "b.wait").unlink()
     said = submit(toy, "task:a.made", "task:b.made")
     assert "to do again: b.made" in said and "1 jobs" in said

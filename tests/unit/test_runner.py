@@ -131,7 +131,8 @@ def test_what_was_submitted_is_read_back(tmp_path):
     assert batch.batches(tmp_path) == [made] and made.number is None
     after = batch.submitted(tmp_path, made, "17")
     assert batch.batches(tmp_path) == [after]
-    batch.ended(tmp_path, after)
+    batch.ended(tmp_path, after, {"1": "17_1 TIMEOUT"})
+    assert batch.batches(tmp_path)[0].last == {"1": "17_1 TIMEOUT"}
     assert batch.batches(tmp_path)[0].ended
     (tmp_path / made.name / "batch.json").write_text('{"name"')
     with pytest.raises(InputError, match="damaged"):

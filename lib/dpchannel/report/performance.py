@@ -4,6 +4,7 @@ They stand between markers, `<!-- NAME -->` and `<!-- end NAME -->`; all other t
 hand and stays.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def scale(measured: Measured, targets: ScaleTargets) -> dict[str, str]:
         (f"one state: {targets.system_atoms} atoms, {targets.system_ps:g} ps",
          f"{of_one:.3g} core hours"),
         (f"{targets.systems} crystals, {targets.states} states each", f"{campaign:.3g} core hours"),
-        (days, f"{campaign / 24 / targets.cores:.3g}"),
+        (f"days on {targets.cores} cores, one core a state",
+         f"{math.ceil(targets.states * targets.systems / targets.cores) * of_one / 24:.3g}"),
     ]  # fmt: skip
     return {"cell": table_of(("", ""), cell), "campaign": table_of(("", ""), many)}
 

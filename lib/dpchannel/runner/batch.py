@@ -12,8 +12,9 @@ by the name.
 
 import json
 import secrets
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ LOGS = Path("slurm/log")  # the one folder of logs
 
 @dataclass(frozen=True)
 class Batch:
-    """One array."""
+    """One array; `last` is the end of each task that failed, by index, once all have ended."""
 
     name: str
     goal: str
@@ -36,6 +37,7 @@ class Batch:
     number: str | None
     submitted: str
     ended: bool
+    last: dict[str, str]
     tasks: tuple[tuple[str, ...], ...]
 
 
@@ -52,7 +54,7 @@ def prepare(
     name = f"{goal}-{template}-{secrets.token_hex(4)}"
     made = tuple(tuple(files) for files in tasks)
     when = time.strftime("%Y-%m-%d %H:%M:%S")
-    batch = Batch(name, goal, template, None, when, False, made)
+    batch = Batch(name, goal, template, None, when, False, {}, made)
     folder = home / name
     folder.mkdir(parents=True)
     (folder / TASKS).write_text("".join("\t".join(files) + "\n" for files in made))
@@ -84,12 +86,20 @@ def submitted(home: Path, batch: Batch, number: str) -> Batch:
     return batch
 
 
-def ended(home: Path, batch: Batch) -> None:
-    """Record that no job of it is left; one without a number that lands later finds it taken."""
+def withdraw(home: Path, batch: Batch) -> None:
+    """Forget an array that SLURM refused."""
+    shutil.rmtree(home / batch.name)
+
+
+def ended(home: Path, batch: Batch, last: Mapping[str, str]) -> None:
+    """Record that no job of it is left, and how each task that failed came to its end.
+
+    An array without a number that lands later finds its folder taken.
+    """
     if batch.number is None:
         with suppress(FileExistsError), open(home / batch.name / TAKEN, "x") as file:
             file.write("nobody\n")
-    save(home, replace(batch, ended=True))
+    save(home, replace(batch, ended=True, last=dict(last)))
 
 
 def batches(home: Path) -> list[Batch]:

@@ -29,6 +29,7 @@ _REFUSALS = {  # the first that is said counts
     "submit limit": "array_limit or chunk, or wait until fewer jobs are in the queue,",
     "accounting/qos": "array_limit, chunk or options, or ask what this account may hold,",
     "dependency": "nothing: call make again, the job to wait for is gone. If not, look",
+    "account/partition": "account or partition",
     "account": "account",
     "partition": "partition",
     "node configuration": "ranks, threads, gpus or memory_GB, so that one node has them,",

@@ -40,6 +40,8 @@ def lines(home: Path) -> list[str]:
         else:
             state = "unfinished" if known or batch.ended else "submitted"
             what = f"{batch.number or '?'}_{index}, submitted {batch.submitted}"
+            if (how := batch.last.get(str(index))) is not None:
+                state, what = how.split()[1].lower(), how
         log = records.log_of(batch.name, current.array if current else batch.number, index)
         found.append(f"{state:12}{file}  {what}  log: {log}")
     return found

@@ -56,7 +56,7 @@ def run(
     with records.alone(cluster.home):
         jobs = current(cluster)
         left = chains.missing(wanted, cluster.words, redo=redo)
-        _tell(wanted, left, jobs, note)
+        _tell(wanted, left, jobs, _ends(cluster), note)
         alive = {file for file, job in jobs.items() if job.alive}
         todo = chains.without(left, alive)
         if not todo:
@@ -96,7 +96,8 @@ def current(cluster: Cluster) -> dict[str, Job]:
                 if file not in found or job.alive or not found[file].alive:
                     found[file] = job
         if not any(job.alive for job in of_batch):
-            records.ended(cluster.home, batch)
+            failed = {str(job.index): str(job) for job in of_batch if job.state != "COMPLETED"}
+            records.ended(cluster.home, batch, failed)
     return found
 
 
@@ -133,7 +134,7 @@ def submit(
                 made.name, command, environment=environment, patience_s=patience_s, note=note
             )
         except InputError:
-            records.ended(cluster.home, made)
+            records.withdraw(cluster.home, made)
             raise
         records.submitted(cluster.home, made, number)
         numbers.append(number)
@@ -170,10 +171,21 @@ def _sbatch(
     ]
 
 
+def _ends(cluster: Cluster) -> dict[str, str]:
+    """How the last job of a file ended, if not well, and its log; for jobs SLURM has forgotten."""
+    found: dict[str, str] = {}
+    for batch in records.batches(cluster.home):
+        for index, how in batch.last.items():
+            log = records.log_of(batch.name, batch.number, int(index))
+            found |= dict.fromkeys(batch.tasks[int(index)], f"{how}, log {log}")
+    return found
+
+
 def _tell(
     wanted: Sequence[chains.Chain],
     left: Sequence[chains.Chain],
     jobs: Mapping[str, Job],
+    ends: Mapping[str, str],
     note: Note,
 ) -> None:
     """One line a chain that is not finished: in the queue, or how an earlier job of it ended."""
@@ -190,5 +202,7 @@ def _tell(
             last = next((job for job in of_chain if job.state != "COMPLETED"), of_chain[-1])
             log = records.log_of(last.name, last.array, last.index)
             note(f"to do again: {target}: {last}, log {log}")
+        elif ended := [ends[file] for step in chain for file in step.files if file in ends]:
+            note(f"to do again: {target}: {ended[0]}")
         else:
             note(f"missing: {target}")

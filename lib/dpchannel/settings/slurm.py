@@ -20,19 +20,19 @@ class JobSettings(Strict):
 
 
 class SiteSettings(Strict):
-    """One cluster, or one way of using it."""
+    """One cluster, or one way of using it; what is not said is as in the site `generic`."""
 
-    account: str
-    partition: str
-    modules: tuple[str, ...]
-    setup: tuple[str, ...]
-    container: str
-    binaries: dict[str, str]
-    array_limit: int = Field(ge=1)
-    running_limit: int = Field(ge=0)
-    restarts: int = Field(ge=0)
-    patience_s: float = Field(ge=0)
-    jobs: dict[str, JobSettings]
+    account: str = ""
+    partition: str = ""
+    modules: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    container: str = ""
+    binaries: dict[str, str] = Field(default_factory=dict)
+    array_limit: int = Field(default=1000, ge=1)
+    running_limit: int = Field(default=0, ge=0)
+    restarts: int = Field(default=20, ge=0)
+    patience_s: float = Field(default=60.0, ge=0)
+    jobs: dict[str, JobSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _programs_are_started_in_one_place(self) -> "SiteSettings":
