@@ -21,6 +21,32 @@ def test_every_barrier_of_the_table_is_that_of_its_evidence(case):
     assert f"| `{case}` | {' | '.join(cells)} |" in PAGE
 
 
+@pytest.mark.parametrize("case", ["slide", "hop_1x1x2", "hop_1x1x4"])
+def test_the_teacher_on_these_paths_is_that_of_its_evidence(case):
+    cells = []
+    for pressure in ("0GPa", "4GPa"):
+        found = Result.read(EVIDENCE / f"neb/mlip-on-dp/P{pressure}/{case}/result.json").quantities
+        cells.append(
+            f"{found['barrier_forward'].value:.2f} / {found['barrier_backward'].value:.2f}"
+        )
+    assert f"| `{case}` | {' | '.join(cells)} |" in PAGE
+
+
+def test_the_teacher_has_the_state_after_a_hop_lower():
+    by = {}
+    for pressure in ("0GPa", "4GPa"):
+        for case in ("hop_1x1x2", "hop_1x1x4"):
+            folders = (EVIDENCE / "neb", EVIDENCE / "neb/mlip-on-dp")
+            own, teacher = (Result.read(f / f"P{pressure}/{case}/result.json") for f in folders)
+            difference = (
+                own.quantities["pair_energy"].value - teacher.quantities["pair_energy"].value
+            )
+            by[pressure, case] = f"{difference:.2f}"
+    text = " ".join(PAGE.split())
+    for p, words in (("0GPa", "at 0 GPa"), ("4GPa", "at 4 GPa")):
+        assert f"{by[p, 'hop_1x1x2']} and {by[p, 'hop_1x1x4']} eV {words}" in text
+
+
 @pytest.mark.parametrize("pressure", ["0GPa", "4GPa"])
 def test_the_diffusion_is_that_of_the_long_run(pressure):
     found = Result.read(EVIDENCE / f"diffusion/P{pressure}/T500K/result.json").quantities
