@@ -17,14 +17,13 @@ from dpchannel.report.melting import committee_check
 from dpchannel.results import Result, project_root, sha256
 from dpchannel.settings import (
     MDSettings,
-    ProfileSettings,
     SystemSettings,
     TrainingSettings,
     load,
 )
-from dpchannel.settings.melting import CoexistenceSettings
+from dpchannel.settings.melting import CoexistenceSettings, HeatedSettings
 from dpchannel.statepoint import StatePoint
-from dpchannel.structures.cells import build
+from dpchannel.structures.cells import build, repeats
 from dpchannel.structures.classify import classify
 from dpchannel.structures.coexistence import halves
 
@@ -178,8 +177,8 @@ def test_virial_is_minus_the_slope_of_energy_by_strain(atoms, precise):
 
 def test_a_committee_watches_both_phases_beside_each_other(tmp_path, system):
     """Twins in double and single precision disagree by rounding alone, and every frame says so."""
-    run = ProfileSettings(
-        repeat=(1, 1, 4),
+    run = HeatedSettings(
+        edges_A=(10.0, 17.3, 29.9),
         equilibrate_ps=0.008,
         produce_ps=0.008,
         mobile_every_fs=2,
@@ -191,7 +190,7 @@ def test_a_committee_watches_both_phases_beside_each_other(tmp_path, system):
         run=run,
     )  # fmt: skip
     md = load(MDSettings, INPUTS / "md.toml")
-    crystal = build(system, INPUTS, "orthohexagonal", run.repeat)
+    crystal = build(system, INPUTS, "orthohexagonal", repeats(system, INPUTS, run.edges_A))
     roles = classify(crystal, system).roles
     # the cell is 10 A wide: wide enough for twelve steps, and quick
     start = halves(crystal, crystal.cell.lengths(), stretch=how.stretch)
