@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,20 @@ FOLDERS = ("bin", "lib", "slurm")
 TETHER = """pair_style zero 6.0
 pair_coeff * *
 fix tether all spring/self 20.0
+"""
+# `x.bad` lets x fail, `x.wait` lets it wait
+MAKEFILE = r"""
+%.made:
+	@test ! -e $*.bad
+	@while test -e $*.wait; do sleep 0.05; done
+	@echo "job $$SLURM_JOB_ID start $$SLURM_RESTART_COUNT on $$SLURMD_NODENAME" >$*.new
+	@echo "$$(cat $*.new) gpus $$CUDA_VISIBLE_DEVICES" >>$*.log
+	@touch $@
+%.hung:
+	@trap '' INT; echo $$SLURM_JOB_ID >$*.runs; while test -e $*.wait; do sleep 0.05; done
+	@touch $@
+%.after: %.made
+	@cp $*.log $@
 """
 PROFILES = """site = "lab"
 [sites.lab]
@@ -109,3 +124,14 @@ def settle(project: Project, *files: str) -> list[str]:
     """Wait until no job of this project is left; say which of the files are there."""
     until(lambda: not project.names_in_queue(), "the end of all jobs")
     return [file for file in files if (project / file).exists()]
+
+
+def submit(project, *chains, more=("--yes",)):
+    done = project.run(sys.executable, "bin/submit.py", "toy", *chains, *more)
+    assert done.code == 0, done.err
+    return done.err
+
+
+def lines(project, name):
+    path = project / name
+    return path.read_text().splitlines() if path.exists() else []

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from checkout import Project, make_project
+from checkout import MAKEFILE, Project, make_project
 from lab import Lab, why_not
 
 
@@ -30,3 +30,10 @@ def slurm() -> Iterator[Lab]:
 @pytest.fixture
 def project(slurm: Lab, tmp_path: Path) -> Project:
     return make_project(tmp_path / "p", slurm)
+
+
+@pytest.fixture
+def toy(project: Project) -> Project:
+    """A project whose rules take no time."""
+    (project / "Makefile").write_text(MAKEFILE)
+    return project
