@@ -15,8 +15,6 @@ from dpchannel.errors import InputError, NotConverged
 from dpchannel.settings import CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.classify import Sites, classify
 
-SAME_EV = 1e-3  # minima closer than this are as low as each other: relaxed to 0.01 eV/A
-
 
 @dataclass(frozen=True, eq=False)
 class Passage:
@@ -57,12 +55,12 @@ class Column:
         atoms.positions[self.ions[ion]] += self.step
         return atoms
 
-    def patterns(self, max_starts: int) -> list[Array]:
+    def patterns(self, max_starts: int, *, seed: int) -> list[Array]:
         """Every ion up (1) or down (-1), (n_ion,) each; drawn at random where all are too many."""
         n_ion = len(self.ions)
         if 2**n_ion <= max_starts:
             return [np.array(signs, float) for signs in product((-1, 1), repeat=n_ion)]
-        return list(np.random.default_rng(n_ion).choice((-1.0, 1.0), (max_starts, n_ion)))
+        return list(np.random.default_rng(seed).choice((-1.0, 1.0), (max_starts, n_ion)))
 
     def shifted(self, atoms: Atoms, pattern: Array, along_A: float, *, all_columns: bool) -> Atoms:
         """A copy with ions up or down the channel, in the first column or alike in all."""
@@ -196,14 +194,14 @@ def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -
         return found.get_potential_energy(), there
 
     energy, lowest = relaxed("", guess)
-    for pattern in column.patterns(states.max_starts) if states.along_A else ():
+    for pattern in column.patterns(states.max_starts, seed=states.seed) if states.along_A else ():
         start = column.shifted(guess, pattern, states.along_A, all_columns=not gone)
         mark = "".join("+" if up > 0 else "-" for up in pattern)
         try:
             other, there = relaxed(f".{mark}", start)
         except NotConverged:
             continue
-        if other < energy - SAME_EV:
+        if other < energy - states.same_eV:
             energy, lowest = other, there
     return lowest
 

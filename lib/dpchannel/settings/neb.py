@@ -16,12 +16,15 @@ class StateMinima(RelaxSettings):
     """End points and intermediates, in a fixed cell.
 
     Each state is looked for from where the hop leads, and with every ion of the channel `along_A`
-    up or down from there: all patterns of up and down, or `max_starts` of them drawn at random.
+    up or down from there: all patterns of up and down, or `max_starts` of them drawn at random with
+    `seed`. A minimum less than `same_eV` lower is no lower.
     """
 
     same_A: float = Field(gt=0)
+    same_eV: float = Field(gt=0)
     along_A: float = Field(ge=0)
     max_starts: int = Field(ge=1)
+    seed: int = Field(ge=0)
 
 
 class BandSettings(Strict):
