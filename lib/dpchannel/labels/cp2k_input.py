@@ -56,6 +56,7 @@ _TEMPLATE = """\
       &MIXING
         METHOD BROYDEN_MIXING
         ALPHA {mixing:g}
+        BETA [bohr^-1] {kerker:g}
         NBROYDEN {history}
       &END MIXING{smearing}
       &PRINT
@@ -144,6 +145,7 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         max_steps=scf.max_steps,
         added=" ".join([str(how.added_orbitals)] * (2 if polarised else 1)),
         mixing=scf.mixing,
+        kerker=scf.kerker_per_bohr,
         history=scf.history,
         smearing=smearing,
         functional=settings.functional,

@@ -42,6 +42,7 @@ class ScfSettings(Strict):
     eps_default: float = Field(gt=0, le=1e-6)
     max_steps: int = Field(ge=1)
     mixing: float = Field(gt=0, le=1)
+    kerker_per_bohr: float = Field(gt=0)
     history: int = Field(ge=1)
     smearing_K: float = Field(ge=0)
     added_orbitals: int = Field(ge=0)
@@ -70,8 +71,12 @@ class Cp2kSettings(Strict):
     kinds: dict[str, KindSettings] = Field(min_length=1)
 
     def digest(self, elements: Iterable[str] | None = None, *, polarised: bool = False) -> str:
-        """Sixteen hexadecimal digits over all that can change a label of these elements."""
-        rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": {"restart_within_A"}}
+        """Sixteen hexadecimal digits over all that can change a label of these elements.
+
+        The way to self-consistency is left out: where it ends, `eps` says.
+        """
+        way = {"mixing", "kerker_per_bohr", "history", "max_steps", "restart_within_A"}
+        rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": way}
         if not polarised:
             rules["spin"] = True
         mine = self
