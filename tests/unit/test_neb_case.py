@@ -161,6 +161,7 @@ def test_without_convergence_there_is_no_barrier(home, two_hops, which):
     found = result_of(profile, method="", others=[loose, two_hops])
     assert set(found.quantities) <= {"pair_energy"}
     assert not next(check.ok for check in found.checks if check.name == "converged")
+    assert f"{loose.whole.residual:.3f} eV/A" in found.summary  # of the band that failed
     assert "no barrier" in found.summary
 
 

@@ -145,6 +145,7 @@ def result_of(
     engine : str                of the energies, where it is not that of the path
     """
     info, energy = profile.info, profile.energy
+    worst = max([profile.residual, *(p.whole.residual for p in others)])
     converged = profile.converged and all(p.whole.converged for p in others)
     quantities = _heights(profile, method) if converged else {}
     if not info["ordered_end"] or profile.hop.max() > 0:
@@ -169,8 +170,8 @@ def result_of(
             "sequence": str(info["ions"]),  # extxyz takes that of one ion for a number
         },
         quantities,
-        _checks(profile, converged),
-        summary=_summary(profile, quantities),
+        _checks(profile, converged, worst),
+        summary=_summary(profile, quantities, worst),
     )
 
 
@@ -195,10 +196,10 @@ def _heights(profile: Profile, method: str) -> dict[str, Quantity]:
     return found
 
 
-def _checks(profile: Profile, converged: bool) -> list[Check]:
+def _checks(profile: Profile, converged: bool, worst: float) -> list[Check]:
     n_between = int(profile.minimum[1:-1].sum())
     text = (
-        f"largest force on any band {profile.residual:.3f} eV/A, {len(profile.energy)} images,"
+        f"largest force on any band {worst:.3f} eV/A, {len(profile.energy)} images,"
         f" {n_between} relaxed states between the ends"
     )
     checks = [Check("converged", converged, text)]
@@ -209,10 +210,13 @@ def _checks(profile: Profile, converged: bool) -> list[Check]:
     return checks
 
 
-def _summary(profile: Profile, quantities: dict[str, Quantity]) -> str:
+def _summary(profile: Profile, quantities: dict[str, Quantity], worst: float) -> str:
     case = f"{profile.info['case']} at {profile.info['pressure_GPa']:g} GPa"
     if "barrier_forward" not in quantities:
-        return f"{case}: not converged (largest force {profile.residual:.3f} eV/A): no barrier."
+        return (
+            f"{case}: not converged (largest force on any band {worst:.3f} eV/A): no barrier."
+            " Raise max_steps in inputs/neb.toml: the search goes on where it stopped."
+        )
     forward, back = (quantities[f"barrier_{way}"].value for way in ("forward", "backward"))
     text = f"{case}: barrier {forward:.3f} eV, {back:.3f} eV back"
     if "pair_energy" in quantities:
