@@ -15,7 +15,7 @@ PANELS = (
 
 
 def plot_convergence(path: Path, out: list[Path]) -> None:
-    """Three panels, log-log: force and pressure against the finest point, and the net force.
+    """Three panels, error on a logarithmic scale: force and pressure against the finest point, and the net force.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def plot_convergence(path: Path, out: list[Path]) -> None:
                 _draw(axis, points, name, frame, (OTHER, MOBILE, REFERENCE)[number % 3])
             if limit:
                 axis.axhline(limits[limit], color=REFERENCE, lw=0.8, ls=":")
-            axis.set(xscale="log", yscale="log", xlabel="cost of a label (s)", title=title)
+            axis.set(yscale="log", xlabel="cost of a label (min)", title=title)
+            axis.set_xlim(0, 1.3 * max(r["cost"] for r in rows) / 60)
         axes[0].legend()
         save(figure, out)
         plt.close(figure)
@@ -54,7 +55,7 @@ def _rows(result: Result) -> list[dict[str, Any]]:
 
 def _draw(axis: Any, points: list[dict[str, Any]], name: str, frame: str, colour: str) -> None:
     axis.plot(
-        [p["cost"] for p in points],
+        [p["cost"] / 60 for p in points],
         [abs(p[name]) for p in points],
         "o",
         ms=3,
@@ -63,6 +64,6 @@ def _draw(axis: Any, points: list[dict[str, Any]], name: str, frame: str, colour
     )
     for p in points:
         axis.annotate(
-            p["point"], (p["cost"], abs(p[name])), fontsize=5, xytext=(2, 2),
+            p["point"], (p["cost"] / 60, abs(p[name])), fontsize=5, xytext=(3, -1.5),
             textcoords="offset points",
         )  # fmt: skip
