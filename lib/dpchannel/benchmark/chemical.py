@@ -20,7 +20,7 @@ from dpchannel.structures.columns import Array, wrapped
 from dpchannel.structures.dopants import dopant_sites, doped
 from dpchannel.structures.io import read_structure, write_structure
 from dpchannel.structures.measure import filled_rings, measure
-from dpchannel.structures.relax import relax
+from dpchannel.structures.relax import relax_shaken
 
 Note = Callable[[str], None]
 Measured = dict[str, float]
@@ -49,15 +49,20 @@ class Bench:
         NotConverged        it did not come to rest
         """
         elements = start.get_chemical_symbols()
-        how = (self.identity, self.settings.fmax_eV_per_A, pressure_GPa, elements)
+        chosen = self.settings
+        shaken = (chosen.rattle_A, chosen.seed, chosen.lower_meV)
+        how = (self.identity, chosen.fmax_eV_per_A, shaken, pressure_GPa, elements)
         text = f"{how}{start.cell.array.round(8).tolist()}{start.positions.round(8).tolist()}"
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         path = self.work / f"{self.name}-{name}-{key}.extxyz"
         if not path.exists():
             self.note(f"{self.name}: {name}")
-            atoms = relax(
+            atoms = relax_shaken(
                 start,
                 self.calculator,
+                rattle_A=self.settings.rattle_A,
+                seed=self.settings.seed,
+                lower_meV=self.settings.lower_meV,
                 pressure_GPa=pressure_GPa,
                 fmax_eV_per_A=self.settings.fmax_eV_per_A,
                 max_steps=self.settings.max_steps,

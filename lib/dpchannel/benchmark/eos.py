@@ -16,11 +16,12 @@ from dpchannel.settings import SystemSettings
 from dpchannel.settings.benchmark import EosSettings
 from dpchannel.structures.classify import classify
 from dpchannel.structures.measure import measure
-from dpchannel.structures.relax import relax
+from dpchannel.structures.relax import relax, relax_shaken
 from dpchannel.units import pressure_of
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
+_ERROR = "error: scatter, or the change without the outermost points where that is more"
 
 
 def eos(
@@ -81,14 +82,15 @@ def eos(
     how = {
         "": f"P(V), cell and ions relaxed at {same} pressures up to"
         f" {settings.pressures_GPa[same - 1]:g} GPa",
-        "_strain": f"E(V), even strain, ions relaxed; {window}",
+        "_strain": f"E(V), even strain, ions relaxed as far as symmetry lets them; {window}",
         "_fixed": f"E(V), even strain, ions fixed; {window}",
     }
     curves = {}
     for suffix, (fit, x, y) in fits.items():
-        curves[suffix] = fit(x, y)
-        _report(outcome, suffix, curves[suffix], f"Birch-Murnaghan, {how[suffix]}")
-        _check(outcome, suffix, curves[suffix], fit(x[1:-1], y[1:-1]), start, units, settings)
+        narrower = fit(x[1:-1], y[1:-1])
+        curves[suffix] = fit(x, y).widened(narrower)
+        _report(outcome, suffix, curves[suffix], f"Birch-Murnaghan, {how[suffix]}; {_ERROR}")
+        _check(outcome, suffix, curves[suffix], narrower, start, units, settings)
     outcome.arrays |= {"strain": strain, "volume_A3": volume, "inside_window": inside}
     outcome.arrays |= {"energy_fixed_eV": fixed, "energy_relaxed_eV": energy}
     outcome.arrays |= {"pressure_relaxed_GPa": pressure}
@@ -183,9 +185,12 @@ def _under_pressure(
     found, structures, here = [], [], start
     for pressure_GPa in settings.pressures_GPa:
         note(f"eos: {pressure_GPa:g} GPa, relaxing cell and ions")
-        here = relax(
+        here = relax_shaken(
             here,
             _of(start),
+            rattle_A=settings.rattle_A,
+            seed=settings.seed,
+            lower_meV=settings.lower_meV,
             pressure_GPa=pressure_GPa,
             fmax_eV_per_A=settings.fmax_eV_per_A,
             max_steps=settings.max_steps,

@@ -1,6 +1,6 @@
 """Birch-Murnaghan equation of state of third order, fitted to energies or to pressures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ UNITS = {"V0": "A^3", "B0": "GPa", "B0p": "1"}
 class EosFit:
     """V0 (A^3), B0 (GPa) and its pressure derivative B0p, from `n` points.
 
-    stderr comes from the scatter about the fit; ci95 is Student's, n - number of parameters.
+    stderr comes from the scatter about the fit; ci95 is Student's, n - number of parameters. Both
+    may have been widened.
     E0 : eV                 energy at V0; nan when pressures were fitted
     rms : eV or GPa         scatter about the fit
     """
@@ -31,6 +32,24 @@ class EosFit:
     E0: float
     rms: float
     n: int
+
+    def widened(self, narrower: "EosFit") -> "EosFit":
+        """The same, with errors no smaller than the change to a fit of fewer points.
+
+        A relaxed crystal scatters by nothing: what a fit leaves open is its form.
+        """
+        shift = {name: abs(narrower.value[name] - self.value[name]) for name in PARAMETERS}
+        return replace(
+            self,
+            stderr={name: max(self.stderr[name], shift[name]) for name in PARAMETERS},
+            ci95={
+                name: (
+                    min(low, self.value[name] - 2 * shift[name]),
+                    max(high, self.value[name] + 2 * shift[name]),
+                )
+                for name, (low, high) in self.ci95.items()
+            },
+        )
 
     def energy_eV(self, volume_A3: Array) -> Array:
         """(n,) A^3 -> (n,) eV"""

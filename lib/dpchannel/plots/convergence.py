@@ -15,7 +15,7 @@ PANELS = (
 
 
 def plot_convergence(path: Path, out: list[Path]) -> None:
-    """Three panels, error on a logarithmic scale: force and pressure against the finest point, and the net force.
+    """Force and pressure against the finest point, and the net force; over the cost.
 
     Raises
     ------

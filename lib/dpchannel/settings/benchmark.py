@@ -38,6 +38,9 @@ class EosSettings(Strict):
     step: float = Field(gt=0)
     window: tuple[float, float]
     pressures_GPa: tuple[float, ...] = Field(min_length=7)
+    rattle_A: float = Field(gt=0)
+    seed: int = Field(ge=0)
+    lower_meV: float = Field(gt=0)
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     symmetry_A: float = Field(gt=0)

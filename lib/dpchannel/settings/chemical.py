@@ -45,6 +45,9 @@ class ChemicalPressureSettings(Strict):
     dopant: str
     replaces: str
     dopant_engine: str
+    rattle_A: float = Field(gt=0)
+    seed: int = Field(ge=0)
+    lower_meV: float = Field(gt=0)
     fmax_eV_per_A: float = Field(gt=0)
     max_steps: int = Field(gt=0)
     symmetry_A: float = Field(gt=0)

@@ -83,3 +83,52 @@ def relax(
     results = {name: calculator.results[name] for name in ("energy", "forces", "stress")}
     atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms
+
+
+def relax_shaken(
+    atoms: Atoms,
+    calculator: Calculator,
+    *,
+    rattle_A: float,
+    seed: int,
+    lower_meV: float,
+    pressure_GPa: float = 0.0,
+    fmax_eV_per_A: float = 1e-3,
+    max_steps: int = 500,
+    note: Callable[[str], None] = lambda message: None,
+) -> Atoms:
+    """Relax cell and atoms, then again from there rattled; the second counts where it is lower.
+
+    Where symmetry forbids a force, relaxing alone stays on a saddle: past a displacive transition
+    it would follow the old structure for ever.
+
+    Parameters
+    ----------
+    rattle_A : A            standard deviation of each coordinate
+    lower_meV : meV         of the enthalpy of the cell, by which the second must be lower
+
+    Raises
+    ------
+    NotConverged, InputError    as `relax`
+    """
+
+    def at_rest(start: Atoms, *, downhill: bool) -> Atoms:
+        return relax(
+            start,
+            calculator,
+            pressure_GPa=pressure_GPa,
+            downhill=downhill,
+            fmax_eV_per_A=fmax_eV_per_A,
+            max_steps=max_steps,
+            note=note,
+        )
+
+    def enthalpy(found: Atoms) -> float:
+        work = pressure_GPa * gpa_in_ev_per_a3() * found.get_volume()
+        return float(found.get_potential_energy() + work)
+
+    still = at_rest(atoms, downhill=False)
+    start = still.copy()
+    start.rattle(rattle_A, seed=seed)
+    shaken = at_rest(start, downhill=True)
+    return shaken if enthalpy(shaken) < enthalpy(still) - 1e-3 * lower_meV else still
