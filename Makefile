@@ -445,7 +445,7 @@ neb: $(NEB_RESULTS) $(NEB_RESULTS:result.json=profile.png) ## Barriers of the ho
 	@$(foreach file,$(NEB_RESULTS),echo 'up to date: $(file)';)
 
 $(NEB_FOUND)/%/result.json: $(NEB_KEY) | $(VENV)
-	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
+	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@ || { code=$$?; [ $$code != 3 ] || [ ! -e $@ ] || $(PY) bin/plot_neb.py $@ --out $(@D)/profile.png; exit $$code; }
 
 $(NEB_ON)/%/result.json: $(NEB_FOUND)/%/result.json $(ON_KEY) | $(VENV)
 	@$(STEP) $@ bin/neb.py --reevaluate $(<D)/path.extxyz --engine $(NEB_ENGINE) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@

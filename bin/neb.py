@@ -44,6 +44,7 @@ def main(
     from dpchannel.benchmark.engines import engine as engine_called
     from dpchannel.benchmark.neb_task import Order, find, reevaluated, write
     from dpchannel.benchmark.workers import workers
+    from dpchannel.errors import NotConverged
     from dpchannel.settings import NebSettings, SystemSettings, load
     from dpchannel.units import parse_pressure
 
@@ -67,6 +68,8 @@ def main(
             else:
                 found = find(order, chosen, team, cli.note)
     write(found, out)
+    if not found.result.checks[0].ok:
+        raise NotConverged(found.result.summary)
     cli.note(found.result.summary)
 
 

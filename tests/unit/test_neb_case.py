@@ -9,7 +9,7 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from dpchannel.benchmark.band import Segment
-from dpchannel.benchmark.hopping import Column, Passage, passages
+from dpchannel.benchmark.hopping import Column, Passage, Search, passages
 from dpchannel.benchmark.neb import (
     evaluated,
     images_of,
@@ -32,6 +32,7 @@ from dpchannel.structures.io import PIPE
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 SYSTEM = load(SystemSettings, INPUTS / "pb10po46o.toml")
 SETTINGS = load(NebSettings, INPUTS / "neb.toml")
+STATES = SETTINGS.states
 CRYSTAL = load_structure(SYSTEM, INPUTS)
 INFO = {
     "system": "pb10po46o",
@@ -116,7 +117,7 @@ def test_off_axis_is_measured_from_the_rings(home):
 def test_barriers_of_hop_after_hop(home, two_hops):
     """From the start: 0.8 eV to the highest point; back from the end: 0.3 eV; each hop its own."""
     profile = profile_of(images_of(two_hops, home, INFO))
-    found = result_of(profile, method="given").quantities
+    found = result_of(profile, method="given", states=STATES).quantities
     values = {name: quantity.value for name, quantity in found.items()}
     assert values == pytest.approx(
         {
@@ -140,14 +141,18 @@ def test_the_lowest_sequence_counts(home, two_hops):
     higher = Passage((1, 0), [route(home, 1, [0, 0.9, 0.5])])
     assert lowest([higher, two_hops]) is two_hops
     profile = profile_of(images_of(two_hops, home, INFO))
-    found = result_of(profile, method="given", others=[higher, two_hops]).quantities
+    found = result_of(
+        profile, method="given", states=STATES, search=Search([higher, two_hops])
+    ).quantities
     assert (found["height_10"].value, found["height_01"].value) == pytest.approx((0.9, 0.8))
 
 
 def test_reversed_hops_swap_the_barriers(home, two_hops):
-    there = result_of(profile_of(images_of(two_hops, home, INFO)), method="").quantities
+    there = result_of(
+        profile_of(images_of(two_hops, home, INFO)), method="", states=STATES
+    ).quantities
     back = Passage((1, 0), [hop.reversed() for hop in two_hops.hops[::-1]])
-    again = result_of(profile_of(images_of(back, home, INFO)), method="").quantities
+    again = result_of(profile_of(images_of(back, home, INFO)), method="", states=STATES).quantities
     assert again["barrier_forward"].value == there["barrier_backward"].value
     assert again["hop1_forward"].value == there["hop2_backward"].value
 
@@ -158,17 +163,50 @@ def test_without_convergence_there_is_no_barrier(home, two_hops, which):
     loose = Passage((0,), [route(home, 0, [0, 0.9, 0.5], converged=False)])
     chosen = loose if which == "lowest" else two_hops
     profile = profile_of(images_of(chosen, home, INFO))
-    found = result_of(profile, method="", others=[loose, two_hops])
+    found = result_of(profile, method="", states=STATES, search=Search([loose, two_hops]))
     assert set(found.quantities) <= {"pair_energy"}
     assert not next(check.ok for check in found.checks if check.name == "converged")
     assert f"{loose.whole.residual:.3f} eV/A" in found.summary  # of the band that failed
     assert "no barrier" in found.summary
 
 
-@pytest.mark.parametrize(("last", "ok"), [(0.001, True), (0.1, False)])
+def test_a_first_state_that_is_not_the_lowest_is_told(home):
+    """As when a site has two places, and the search began with the wrong pattern of them."""
+    for dip, ok in ((-0.0005, True), (-0.014, False)):
+        path = Passage((0,), [route(home, 0, [0, dip, 0.5, 0.2])])
+        profile = profile_of(images_of(path, home, INFO))
+        found = result_of(profile, method="", states=STATES, search=Search([path]))
+        assert next(c.ok for c in found.checks if c.name == "start_is_lowest") is ok
+
+
+def test_a_seed_that_failed_is_left_out_and_told(home):
+    good = route(home, 0, [0, 0.9, 0.5])
+    bad = route(home, 0, [0, 0.6, 0.5], converged=False)
+    path = Passage((0,), [good])
+    search = Search([path], {"0-1": {1: good, 2: bad}})
+    profile = profile_of(images_of(path, home, INFO))
+    found = result_of(profile, method="", states=STATES, search=search)
+    assert found.quantities["barrier_forward"].value == pytest.approx(0.9)
+    assert "height_0-1_seed1" in found.quantities and "height_0-1_seed2" not in found.quantities
+    check = found.checks[0]
+    assert check.ok and "of 2 routes not converged and left out: 0-1 seed 2" in check.text
+
+
+def test_an_unconverged_result_is_dated_back(home, tmp_path):
+    """So that Make takes the search up again."""
+    loose = Passage((0,), [route(home, 0, [0, 0.9, 0.5], converged=False)])
+    images = images_of(loose, home, INFO)
+    out = tmp_path / "result.json"
+    write(Found(result_of(profile_of(images), method="", states=STATES), images), out)
+    assert out.stat().st_mtime == 0
+
+
+@pytest.mark.parametrize(("last", "ok"), [(0.001, True), (0.017, False)])
 def test_ordered_ends_must_be_alike(home, last, ok):
     slide = Passage((0,), [route(home, 0, [0, 0.7, last])])
-    found = result_of(profile_of(images_of(slide, home, INFO | {"ordered_end": True})), method="")
+    found = result_of(
+        profile_of(images_of(slide, home, INFO | {"ordered_end": True})), method="", states=STATES
+    )
     assert "pair_energy" not in found.quantities
     assert next(check.ok for check in found.checks if check.name == "ends_alike") is ok
 
@@ -176,7 +214,10 @@ def test_ordered_ends_must_be_alike(home, last, ok):
 @pytest.fixture
 def written(home, two_hops, tmp_path):
     images = images_of(two_hops, home, INFO)
-    write(Found(result_of(profile_of(images), method="given"), images), tmp_path / "result.json")
+    write(
+        Found(result_of(profile_of(images), method="given", states=STATES), images),
+        tmp_path / "result.json",
+    )
     return tmp_path
 
 
@@ -209,7 +250,7 @@ def test_another_engine_on_the_same_path(written, few):
     images = read_images(written / "path.extxyz")
     new = evaluated(turning_points(images) if few else images, Doubled(images))
     assert len(new) == 7
-    found = result_of(profile_of(new), method="", engine="double")
+    found = result_of(profile_of(new), method="", states=STATES, engine="double")
     assert found.quantities["barrier_forward"].value == pytest.approx(1.6)
     assert found.quantities["pair_energy"].value == pytest.approx(0.6)
     assert (found.state["engine"], found.state["path_engine"]) == ("double", "none")
@@ -219,7 +260,7 @@ def test_a_sequence_of_one_ion_reads_back_as_text(home, tmp_path):
     """extxyz would take `0` for a number."""
     slide = Passage((0,), [route(home, 0, [0, 0.7, 0.0])])
     write_images(tmp_path / "path.extxyz", images_of(slide, home, INFO))
-    again = result_of(profile_of(read_images(tmp_path / "path.extxyz")), method="")
+    again = result_of(profile_of(read_images(tmp_path / "path.extxyz")), method="", states=STATES)
     assert again.state["sequence"] == "0"
 
 
@@ -243,7 +284,7 @@ def test_a_pipe_gets_the_result_alone(two_hops, home, tmp_path, monkeypatch, cap
     """One JSON object that names no files, and nothing on the disk."""
     monkeypatch.chdir(tmp_path)
     images = images_of(two_hops, home, INFO)
-    write(Found(result_of(profile_of(images), method="given"), images), PIPE)
+    write(Found(result_of(profile_of(images), method="given", states=STATES), images), PIPE)
     found = json.loads(capsys.readouterr().out)
     assert found["quantities"]["barrier_forward"]["value"] == pytest.approx(0.8)
     assert found["files"] == {} and not list(tmp_path.iterdir())

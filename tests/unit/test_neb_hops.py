@@ -1,5 +1,6 @@
 """Hop after hop in the real crystal's column, on a surface whose barriers are known exactly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from dpchannel.benchmark.engines import Engine
 from dpchannel.benchmark.finder import Finder
-from dpchannel.benchmark.hopping import Column, lowest_state, passages
+from dpchannel.benchmark.hopping import Column, Search, lowest_state, passages
 from dpchannel.benchmark.neb import images_of, lowest, profile_of, result_of
 from dpchannel.benchmark.neb_task import Order, find, reevaluated
 from dpchannel.benchmark.route import write_images
@@ -72,13 +73,15 @@ def test_two_hops_lead_from_one_ordered_state_to_the_other(found):
     The tolerance is what bands relaxed to 0.02 eV/A leave: a curvature of 2 eV/A^2 and more turns
     that into 0.1 meV, the states' 0.01 eV/A into less.
     """
-    both, _ = found
+    search, _ = found
+    both = search.sequences
     # the other ion gives way a little: the saddle is the highest point of the valley
     u, v = np.meshgrid(np.linspace(0, 1, 1001), np.linspace(-0.2, 0.2, 801), indexing="ij")
     top = energy_of(u, v).min(axis=1).max()
     profile = profile_of(images_of(lowest(both), HOME, INFO))
-    result = result_of(profile, method="", others=both)
+    result = result_of(profile, method="", states=SETTINGS.states, search=search)
     assert all(check.ok for check in result.checks)
+    assert {"start_is_lowest", "states_at_rest"} < {check.name for check in result.checks}
     values = {name: quantity.value for name, quantity in result.quantities.items()}
     expected = {
         "barrier_forward": top,
@@ -92,6 +95,14 @@ def test_two_hops_lead_from_one_ordered_state_to_the_other(found):
         "height_10": top,
         "off_axis": 0.0,
     }
+    # what each seed found stands beside the barrier: how far it hangs on the start
+    for hop, height in {
+        "00-10": top,
+        "10-11": top - PAIR,
+        "00-01": top,
+        "01-11": top - PAIR,
+    }.items():
+        expected |= {f"height_{hop}_seed{seed}": height for seed in SETTINGS.band.seeds}
     assert values == pytest.approx(expected, abs=2e-3)
     np.testing.assert_allclose(profile.height[profile.minimum][[0, -1]], [0, 1], atol=0.01)
 
@@ -106,14 +117,17 @@ def test_states_and_hops_have_names_of_their_own(found):
 
 def test_shared_hops_are_found_once(found):
     """A case with only the first hop reads what the longer one has left."""
-    both, work = found
+    search, work = found
 
     def never():
         raise AssertionError("nothing is left to evaluate")
 
     single = CASE.model_copy(update={"sequences": ((0,),)})
-    (passage,) = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
-    np.testing.assert_allclose(passage.whole.energies, both[0].hops[0].energies, atol=1e-9)
+    again = passages(HOME, single, SETTINGS, Workers(never), work, lambda text: None)
+    (passage,) = again.sequences
+    np.testing.assert_allclose(
+        passage.whole.energies, search.sequences[0].hops[0].energies, atol=1e-9
+    )
 
 
 class Wells(Hills):
@@ -139,11 +153,35 @@ def test_a_state_is_the_lowest_of_what_its_sites_offer(tmp_path, gone):
     """From the middle of the sites no force leads away, yet each place beside it lies lower."""
     finder = Finder(Workers(Wells), SETTINGS, tmp_path, lambda text: None)
     guess = HOME.moved(HOME.atoms, 0) if gone else HOME.atoms
-    found = lowest_state(finder, HOME, gone, guess)
+    search = Search()
+    found = lowest_state(finder, HOME, gone, guess, search)
+    assert len(search.starts) == 4 and not (search.elsewhere | search.unfinished)
     offsets = (found.positions - guess.positions)[HOME.ions] @ HOME.along
     # 0.1 (x^2 - 1)^2 - 0.02 x^2 is lowest at x^2 = 1.1
     np.testing.assert_allclose(np.abs(offsets), 0.5 * np.sqrt(1.1), atol=0.01)
     assert offsets[0] * offsets[1] < 0
+
+
+def test_a_start_that_does_not_come_to_rest_is_told(found, tmp_path):
+    """It might have been the lowest: the result names it. One that went elsewhere could not."""
+
+    class Restless(Finder):
+        def minimum(self, name, guess):
+            if name.endswith("+-"):
+                raise NotConverged("steps")
+            if name.endswith("-+"):
+                return HOME.moved(HOME.atoms, 1)
+            return super().minimum(name, guess)
+
+    finder = Restless(Workers(Wells), SETTINGS, tmp_path, lambda text: None)
+    search = Search()
+    lowest_state(finder, HOME, set(), HOME.atoms, search)
+    assert search.unfinished == {"00.+-"} and search.elsewhere == {"00.-+"}
+    whole = replace(found[0], unfinished=search.unfinished)
+    profile = profile_of(images_of(lowest(whole.sequences), HOME, INFO))
+    result = result_of(profile, method="", states=SETTINGS.states, search=whole)
+    (check,) = (check for check in result.checks if check.name == "states_at_rest")
+    assert not check.ok and "00.+-" in check.text
 
 
 def test_patterns_beyond_the_limit_are_drawn_and_the_same_each_time():
@@ -202,8 +240,8 @@ def test_a_crystal_that_falls_apart_under_pressure_has_no_barrier(tmp_path):
 
 def test_a_potential_replaced_under_way_gives_no_result(found, tmp_path):
     """The result would carry the check sum of a potential it was not made with."""
-    both, _ = found
-    images = images_of(both[0], HOME, INFO)
+    search, _ = found
+    images = images_of(search.sequences[0], HOME, INFO)
     write_images(tmp_path / "path.extxyz", images)
     model = tmp_path / "model.pb"
     model.write_text("one")

@@ -1,6 +1,6 @@
 """Hops of the mobile ion: the states of a case, and the routes from one to the next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -31,6 +31,27 @@ class Passage:
     def height(self) -> float:
         """Highest point above the start, eV."""
         return self.whole.height
+
+
+@dataclass
+class Search:
+    """What was looked for in a case, and what came of it.
+
+    tries : hop, such as 0000-1000 -> seed -> its route, converged or not
+    starts : set of names   of states relaxed beside those that a hop leads to
+    elsewhere : set         of these, those that ended in another state than was meant
+    unfinished : set        of these, those that did not come to rest
+    """
+
+    sequences: list[Passage] = field(default_factory=list)
+    tries: dict[str, dict[int, Route]] = field(default_factory=dict)
+    starts: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+
+
+class Elsewhere(NotConverged):
+    """A relaxation ended in another state than the one meant."""
 
 
 class Column:
@@ -101,7 +122,23 @@ class Column:
 
         Raises
         ------
-        NotConverged            the crystal fell apart, or an ion went to another site
+        Elsewhere               the crystal fell apart, or an ion went to another site
+        """
+        self.must_be_whole(name, atoms)
+        for ion in range(len(self.ions)):
+            meant, height = float(ion in gone), self.height(atoms, ion)
+            if abs(height - meant) > 0.5:
+                raise Elsewhere(
+                    f"state {name}: ion {ion}, put {meant:g} sites up, went to {height:.2f} sites."
+                    " With this engine there is no such minimum: no barrier."
+                )
+
+    def must_be_whole(self, name: str, atoms: Atoms) -> None:
+        """Refuse a relaxed state in which an atom is no longer bonded as it was.
+
+        Raises
+        ------
+        Elsewhere               the crystal fell apart
         """
         try:
             same = np.array_equal(classify(atoms, self.system).species, self.sites.species)
@@ -109,17 +146,10 @@ class Column:
         except InputError as error:
             same, why = False, str(error)
         if not same:
-            raise NotConverged(
+            raise Elsewhere(
                 f"state {name}: the crystal fell apart while relaxing ({why}). The engine does not"
                 " hold it together at this pressure: no barrier."
             )
-        for ion in range(len(self.ions)):
-            meant, height = float(ion in gone), self.height(atoms, ion)
-            if abs(height - meant) > 0.5:
-                raise NotConverged(
-                    f"state {name}: ion {ion}, put {meant:g} sites up, went to {height:.2f} sites."
-                    " With this engine there is no such minimum: no barrier."
-                )
 
 
 def passages(
@@ -129,7 +159,7 @@ def passages(
     workers: Workers,
     work: Path,
     note: Note,
-) -> list[Passage]:
+) -> Search:
     """Every sequence of hops of a case; hops that two share are found once.
 
     Parameters
@@ -150,30 +180,35 @@ def passages(
     finder, band = Finder(workers, settings, work, note), settings.band
 
     routes: dict[str, Route] = {}
-    found = []
+    search = Search()
     for ions in case.sequences:
         gone: set[int] = set()
-        start = lowest_state(finder, column, gone, column.atoms)
+        start = lowest_state(finder, column, gone, column.atoms, search)
         hops = []
         for ion in ions:
             before, gone = _label(gone, n_ion), gone | {ion}
-            end = lowest_state(finder, column, gone, column.moved(start, ion))
+            end = lowest_state(finder, column, gone, column.moved(start, ion), search)
             name = f"{before}-{_label(gone, n_ion)}"
             if name not in routes:
-                tries = [
-                    finder.route(
+                tries = {
+                    seed: finder.route(
                         f"{name}.{seed}", start, end, column.aside(ion, band.off_axis_A, seed)
                     )
                     for seed in band.seeds
-                ]
-                routes[name] = min(tries, key=lambda route: (not route.converged, route.height))
+                }
+                best = min(tries.values(), key=lambda route: (not route.converged, route.height))
+                for number in best.minima[1:-1]:
+                    column.must_be_whole(f"{name}, image {number}", best.images[number])
+                routes[name], search.tries[name] = best, tries
             hops.append(routes[name])
             start = hops[-1].images[-1]
-        found.append(Passage(ions, hops))
-    return found
+        search.sequences.append(Passage(ions, hops))
+    return search
 
 
-def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -> Atoms:
+def lowest_state(
+    finder: Finder, column: Column, gone: set[int], guess: Atoms, search: Search
+) -> Atoms:
     """The lowest minimum near `guess` with the ions `gone` a site further up.
 
     A site may have several places along the channel, and which of them an ion takes may depend on
@@ -182,7 +217,7 @@ def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -
 
     Raises
     ------
-    NotConverged            from `guess` itself; a pattern that leads elsewhere is no minimum here
+    NotConverged            from `guess` itself; of the patterns `search` keeps count
     """
     states, name = finder.settings.states, _label(gone, len(column.ions))
 
@@ -196,10 +231,15 @@ def lowest_state(finder: Finder, column: Column, gone: set[int], guess: Atoms) -
     energy, lowest = relaxed("", guess)
     for pattern in column.patterns(states.max_starts, seed=states.seed) if states.along_A else ():
         start = column.shifted(guess, pattern, states.along_A, all_columns=not gone)
-        mark = "".join("+" if up > 0 else "-" for up in pattern)
+        mark = "." + "".join("+" if up > 0 else "-" for up in pattern)
+        search.starts.add(name + mark)
         try:
-            other, there = relaxed(f".{mark}", start)
+            other, there = relaxed(mark, start)
+        except Elsewhere:
+            search.elsewhere.add(name + mark)
+            continue
         except NotConverged:
+            search.unfinished.add(name + mark)
             continue
         if other < energy - states.same_eV:
             energy, lowest = other, there

@@ -1,7 +1,7 @@
 """The barrier of one case: from its routes, or along a stored path with another engine."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,14 @@ import numpy as np
 from ase import Atoms
 
 from dpchannel.benchmark.band import Array, path_length
-from dpchannel.benchmark.hopping import Column, Passage
+from dpchannel.benchmark.hopping import Column, Passage, Search
+from dpchannel.benchmark.route import Route
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError
 from dpchannel.results import Check, Quantity, Result
+from dpchannel.settings.neb import StateMinima
 
 TASK = "neb"
-_ALIKE_EV = (
-    0.02  # two ordered states are one crystal; this is what is left of relaxing to 0.01 eV/A
-)
 # what every image of a stored path carries
 _KEYS = ("system", "case", "about", "engine", "pressure_GPa", "repeat", "ions", "ordered_end")
 _OF_IMAGE = ("hop", "at_A", "minimum", "off_axis_A", "height_sites", "converged", "residual")
@@ -134,17 +133,23 @@ def evaluated(frames: Sequence[Atoms], workers: Workers) -> list[Atoms]:
 
 
 def result_of(
-    profile: Profile, *, method: str, others: Sequence[Passage] = (), engine: str = ""
+    profile: Profile,
+    *,
+    method: str,
+    states: StateMinima,
+    search: Search | None = None,
+    engine: str = "",
 ) -> Result:
     """The barrier with its checks; without convergence there is none, only the profile.
 
     Parameters
     ----------
     method : str                how the energies came about
-    others : passages           every sequence that was tried, the one of `profile` included
+    search : Search             that found the path; None for energies of another engine along it
     engine : str                of the energies, where it is not that of the path
     """
     info, energy = profile.info, profile.energy
+    others = search.sequences if search else []
     worst = max([profile.residual, *(p.whole.residual for p in others)])
     converged = profile.converged and all(p.whole.converged for p in others)
     quantities = _heights(profile, method) if converged else {}
@@ -155,6 +160,16 @@ def result_of(
         for passage in others:
             name = "height_" + "".join(map(str, passage.ions))
             quantities[name] = Quantity(passage.height, "eV", method=method)
+    if converged and search:
+        for hop, seed, route in _tried(search):
+            if route.converged:
+                height = Quantity(route.height, "eV", n=len(route.energies), method=method)
+                quantities[f"height_{hop}_seed{seed}"] = height
+    checks = [_convergence(profile, converged, worst, search)]
+    if search:
+        checks += [_lowest_start(profile, states), _all_at_rest(search)]
+    if info["ordered_end"]:
+        checks.append(_ends_alike(profile, states))
     return Result(
         TASK,
         info["system"],
@@ -170,7 +185,7 @@ def result_of(
             "sequence": str(info["ions"]),  # extxyz takes that of one ion for a number
         },
         quantities,
-        _checks(profile, converged, worst),
+        checks,
         summary=_summary(profile, quantities, worst),
     )
 
@@ -196,26 +211,54 @@ def _heights(profile: Profile, method: str) -> dict[str, Quantity]:
     return found
 
 
-def _checks(profile: Profile, converged: bool, worst: float) -> list[Check]:
-    n_between = int(profile.minimum[1:-1].sum())
+def _tried(search: Search) -> Iterator[tuple[str, int, Route]]:
+    for hop, routes in search.tries.items():
+        for seed, route in routes.items():
+            yield hop, seed, route
+
+
+def _convergence(profile: Profile, converged: bool, worst: float, search: Search | None) -> Check:
+    """Of the bands that the path is made of; a route that did not converge is none of them."""
     text = (
         f"largest force on any band {worst:.3f} eV/A, {len(profile.energy)} images,"
-        f" {n_between} relaxed states between the ends"
+        f" {int(profile.minimum[1:-1].sum())} relaxed states between the ends"
     )
-    checks = [Check("converged", converged, text)]
-    if profile.info["ordered_end"]:
-        differ = float(profile.energy[-1] - profile.energy[0])
-        text = f"the last state is {differ:+.4f} eV from the first; both are the ordered crystal"
-        checks.append(Check("ends_alike", abs(differ) < _ALIKE_EV, text))
-    return checks
+    if search is None:
+        return Check("path_converged", converged, f"with {profile.info['engine']}: {text}")
+    routes = list(_tried(search))
+    if left_out := [f"{hop} seed {seed}" for hop, seed, route in routes if not route.converged]:
+        text += f"; of {len(routes)} routes not converged and left out: {', '.join(left_out)}"
+    return Check("converged", converged, text)
+
+
+def _lowest_start(profile: Profile, states: StateMinima) -> Check:
+    below = float((profile.energy - profile.energy[0]).min())
+    text = f"the lowest image is {below:+.4f} eV from the first state, which is the ordered crystal"
+    return Check("start_is_lowest", below >= -states.same_eV, text)
+
+
+def _all_at_rest(search: Search) -> Check:
+    text = (
+        f"{len(search.starts)} starts with ions up and down the channel,"
+        f" {len(search.elsewhere)} ended in another state"
+    )
+    if search.unfinished:
+        text += f"; not at rest, and so not compared: {', '.join(sorted(search.unfinished))}"
+    return Check("states_at_rest", not search.unfinished, text)
+
+
+def _ends_alike(profile: Profile, states: StateMinima) -> Check:
+    differ = float(profile.energy[-1] - profile.energy[0])
+    text = f"the last state is {differ:+.4f} eV from the first; both are the ordered crystal"
+    return Check("ends_alike", abs(differ) <= states.alike_eV, text)
 
 
 def _summary(profile: Profile, quantities: dict[str, Quantity], worst: float) -> str:
     case = f"{profile.info['case']} at {profile.info['pressure_GPa']:g} GPa"
     if "barrier_forward" not in quantities:
         return (
-            f"{case}: not converged (largest force on any band {worst:.3f} eV/A): no barrier."
-            " Raise max_steps in inputs/neb.toml: the search goes on where it stopped."
+            f"{case}: not converged (largest force on any band {worst:.3f} eV/A): no barrier. The"
+            " same command goes on where it stopped, for max_steps of inputs/neb.toml more."
         )
     forward, back = (quantities[f"barrier_{way}"].value for way in ("forward", "backward"))
     text = f"{case}: barrier {forward:.3f} eV, {back:.3f} eV back"

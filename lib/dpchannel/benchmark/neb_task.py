@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,12 +116,13 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
         "ordered_end": len(case.sequences[0]) == len(column.ions)
         and len(column.sites.columns) == 1,
     }
-    images = images_of(lowest(found), column, info)
+    images = images_of(lowest(found.sequences), column, info)
     method = (
         f"CI-NEB, improved tangent, {order.band.images} images a segment, {engine.label};"
         f" enthalpy at fixed cell, that of the ordered crystal at {label}"
     )
-    result = result_of(profile_of(images), method=method, others=found)
+    states = order.settings.states
+    result = result_of(profile_of(images), method=method, states=states, search=found)
     return Found(_signed(result, order, engine, key), images)
 
 
@@ -148,13 +150,17 @@ def reevaluated(
     images = evaluated(turning_points(stored) if few else stored, workers)
     profile = profile_of(images)
     method = f"single points of {engine.label} on the path of {profile.info['engine']}, not relaxed"
-    result = result_of(profile, method=method, engine=engine.label)
+    states = order.settings.states
+    result = result_of(profile, method=method, states=states, engine=engine.label)
     result.files[relative(path)] = sha256(path)
     return Found(_signed(result, order, engine, key), images)
 
 
 def write(found: Found, out: Path) -> None:
-    """Write path and profile, then the result that names them; for `-` the result alone."""
+    """Write path and profile, then the result that names them; for `-` the result alone.
+
+    A result that has not converged is dated back, so that Make takes it up again.
+    """
     if out == PIPE:
         sys.stdout.write(found.result.to_json())
         return
@@ -164,6 +170,8 @@ def write(found: Found, out: Path) -> None:
     for name in (PATH, PROFILE):
         found.result.files[relative(out.parent / name)] = sha256(out.parent / name)
     found.result.write(out)
+    if not found.result.checks[0].ok:
+        os.utime(out, (0, 0))
 
 
 def _crystal(order: Order, workers: Workers, work: Path, note: Note) -> Atoms:
@@ -195,6 +203,7 @@ def _key(order: Order, engine: Engine) -> str:
     chosen: dict[str, Any] = order.how.model_dump(mode="json", exclude={"case"})
     for part in chosen.values():
         part.pop("max_steps")
+    chosen["states"].pop("alike_eV")
     chosen["band"].pop("seeds")  # each route has a name of its own
     inputs = {
         "settings": chosen,

@@ -22,6 +22,7 @@ class StateMinima(RelaxSettings):
 
     same_A: float = Field(gt=0)
     same_eV: float = Field(gt=0)
+    alike_eV: float = Field(gt=0)
     along_A: float = Field(ge=0)
     max_starts: int = Field(ge=1)
     seed: int = Field(ge=0)
