@@ -14,7 +14,7 @@ from dpchannel.results import project_root
 
 def main(
     results: Annotated[
-        list[Path] | None, typer.Argument(help="result files, beside the committed evidence")
+        list[Path] | None, typer.Argument(help="result files, before the committed evidence")
     ] = None,
     runs: Annotated[Path | None, typer.Option(help="folder: every result.json below it")] = None,
     system: Annotated[str, typer.Option(help="name of the system")] = "pb10po46o",
@@ -27,9 +27,9 @@ def main(
 
     from dpchannel.regression import compare
 
-    paths = sorted((regression / "evidence").rglob("result.json"))
+    paths = [*(results or []), *sorted((regression / "evidence").rglob("result.json"))]
     paths += sorted(runs.rglob("result.json")) if runs else []
-    lines = compare.compare(compare.collect([*paths, *(results or [])], system), regression)
+    lines = compare.compare(compare.collect(paths, system), regression)
     if tsv:
         sys.stdout.write(compare.tsv(lines))
     else:

@@ -132,6 +132,19 @@ def test_another_potential_stands_beside_the_shipped_one(published):
     assert [row.own.engine for row in rows] == ["dp", "dp /else/where.pb"]
 
 
+def test_a_new_content_of_the_shipped_potential_stands_beside_the_evidence(published):
+    """Whoever trains it anew must see the new number, not the committed one alone."""
+    paths = []
+    for sha, value in (("0" * 64, 0.8), ("abcdef0123", 9.9), ("0" * 64, 0.7)):
+        paths.append(barrier(value, published))
+        found = Result.read(paths[-1])
+        found.provenance["potential"] = {"path": "inputs/potentials/p/model.pb", "sha256": sha}
+        found.write(paths[-1])
+    rows = rows_of("barrier_forward", collect(paths, "pb10po46o"), published)
+    seen = [(row.own.engine, row.own.quantity.value) for row in rows if row.own]
+    assert seen == [("dp", 0.8), ("dp abcdef01", 9.9)]
+
+
 @pytest.mark.parametrize(("value", "verdict"), [(0.25, "agrees"), (0.6, "differs")])
 def test_a_barrier_beside_what_the_papers_d_asks_for(published, value, verdict):
     """D = 7.3e-6 cm2/s by hops of 3.74 A is 10 hops per ns: 0.30 eV at 1e13 attempts /s."""

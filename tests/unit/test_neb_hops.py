@@ -27,7 +27,7 @@ HILL, PAIR = 0.6, 0.2  # eV
 CASE = CaseSettings(about="analytic", repeat=(1, 1, 2), sequences=((0, 1), (1, 0)))
 INFO = {
     "system": "pb10po46o",
-    "case": "hills",
+    "case": "hop_1x1x2",
     "about": CASE.about,
     "engine": "hills",
     "pressure_GPa": 0.0,

@@ -73,6 +73,23 @@ def test_sum_rule_and_translations(constants):
     assert frequency.max() > 1  # THz
 
 
+def test_a_crystal_that_is_held_from_outside_breaks_the_sum_rule(aluminium):
+    """Springs of k to fixed places: a translation of all atoms costs k an atom, f^2 = k / m."""
+    k, grid = 0.5, aluminium.cell[0, 0] / 2  # eV/A^2; every place of fcc is on this grid
+
+    class Held(EMT):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            off = atoms.positions - grid * np.rint(atoms.positions / grid)
+            self.results["forces"] = self.results["forces"] - k * off
+
+    held = force_constants(Held(), aluminium, (1, 1, 2), 0.01, quiet)
+    assert held.drift == pytest.approx(k, rel=1e-6)
+    mass = aluminium.get_masses()[0] * AMU_IN_KG
+    f_THz = np.sqrt(k * EV_IN_J / A_IN_M**2 / mass) / (2 * np.pi) / 1e12
+    assert held.translation == pytest.approx(f_THz, rel=1e-3)
+
+
 def test_translations_do_not_count_as_soft(constants):
     mode = softest(constants, commensurate((1, 1, 1)))
     assert mode.frequency_THz > 1

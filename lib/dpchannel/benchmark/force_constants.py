@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ class ForceConstants:
     """What one supercell gave.
 
     phonopy : Phonopy       with force constants
-    drift : eV/A^2          largest sum of force constants over all atoms, before it is taken off
+    drift : eV/A^2          largest sum of force constants over the atoms that are displaced, or
+                            over those that feel it, before it is taken off
+    translation : THz       largest frequency of the three translations, before that
     largest : eV/A^2        largest force constant
     n_displaced : int       supercells with one displaced atom
     """
@@ -31,6 +33,7 @@ class ForceConstants:
     phonopy: Any
     repeat: tuple[int, int, int]
     drift: float
+    translation: float
     largest: float
     n_displaced: int
 
@@ -95,9 +98,12 @@ def force_constants(
     phonopy.forces = [ase_atoms(one, calculator).get_forces() - at_rest for one in displaced]
     phonopy.produce_force_constants(show_drift=False)
     constants = np.array(phonopy.force_constants)
-    drift, largest = np.abs(constants.sum(axis=1)).max(), np.abs(constants).max()
+    # the second is zero for any forces that add up to zero; the first is what a translation costs
+    drift = max(np.abs(constants.sum(axis=axis)).max() for axis in (0, 1))
+    raw = ForceConstants(phonopy, repeat, float(drift), 0.0, float(np.abs(constants).max()), 0)
+    translation = float(np.sort(np.abs(raw.frequencies([[0.0, 0.0, 0.0]])[0]))[:3].max())
     phonopy.symmetrize_force_constants(show_drift=False)
-    return ForceConstants(phonopy, repeat, float(drift), float(largest), len(displaced))
+    return replace(raw, translation=translation, n_displaced=len(displaced))
 
 
 def ase_atoms(found: Any, calculator: Calculator | None = None) -> Atoms:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,10 @@ def reevaluated(
                             changed under way
     EngineMissing, EngineFailed     of an engine that works through files
     """
-    key, stored = _key(order, engine), read_images(path)
-    profile_of(stored)  # refused before an engine is troubled
+    stored = read_images(path)
+    known = profile_of(stored).info  # refused before an engine is troubled
+    order = replace(order, case_name=known["case"], pressure_GPa=known["pressure_GPa"])
+    key = _key(order, engine)
     if engine.by_points:
         stored = turning_points(stored)
         prepare(workers.calculator, stored, note)

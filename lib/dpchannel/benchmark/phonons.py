@@ -33,7 +33,7 @@ from dpchannel.structures.classify import classify
 
 Array = NDArray[np.float64]
 Note = Callable[[str], None]
-_ACOUSTIC_THz = 0.02  # of zero: what rounding leaves after the sum rule was imposed
+_ACOUSTIC_THz = 0.02  # of zero
 _DRIFT = 1e-3  # of the largest force constant
 
 
@@ -143,8 +143,7 @@ def _bands(
     outcome.quantities["f_min"] = outcome.quantities[f"f_min_{name}"]  # the last is the largest
     drift = Quantity(constants.drift / constants.largest, "1", n=n, method="before it is taken off")
     outcome.add(f"sum_rule_{name}", drift, _DRIFT, "forces that do not add up to zero")
-    at_rest = np.sort(np.abs(constants.frequencies([[0.0, 0.0, 0.0]])[0]))[:3].max()
-    acoustic = Quantity(float(at_rest), "THz", n=3)
+    acoustic = Quantity(constants.translation, "THz", n=3, method="before the sum rule is imposed")
     outcome.add(f"acoustic_at_gamma_{name}", acoustic, _ACOUSTIC_THz, "a translation costs nothing")
     with tempfile.TemporaryDirectory() as folder:
         saved = constants.phonopy.save(

@@ -103,7 +103,10 @@ class Agreements(Strict):
 
 @dataclass(frozen=True)
 class Own:
-    """A quantity measured here: with which engine, at which state."""
+    """A quantity measured here: with which engine, at which state.
+
+    version : str           what tells two potentials of one name apart
+    """
 
     name: str
     quantity: Quantity
@@ -111,12 +114,14 @@ class Own:
     where: str
     task: str = ""
     potential: str | None = None
+    version: str = ""
 
     @property
     def engine(self) -> str:
         """Name of what gave the energies; of a trajectory the potential."""
         text = str(self.state.get("engine") or engine_name("dp", self.potential))
         path = str(self.state.get("path_engine", text))
+        text, path = (name + self.version * name.startswith("dp") for name in (text, path))
         return text if path == text else f"{text} on the path of {path}"
 
 
@@ -187,19 +192,24 @@ class Row:
 def collect(paths: Iterable[Path], system: str) -> list[Own]:
     """Quantities of this system that an engine gave; of two files for one state the first.
 
+    A potential whose content is not that of the first result with its name stands beside it.
+
     Raises
     ------
     InputError              a result file is damaged
     """
     found: dict[tuple[str, ...], Own] = {}
+    shas: dict[str, str] = {}
     for path in paths:
         result = Result.read(path)
         state = result.state
         if result.system != system or not ("engine" in state or result.provenance.get("potential")):
             continue
-        potential = (result.provenance.get("potential") or {}).get("path")
+        used = result.provenance.get("potential") or {}
+        potential, sha = used.get("path"), used.get("sha256", "")
+        version = f" {sha[:8]}" if shas.setdefault(str(potential), sha) != sha else ""
         for name, quantity in result.quantities.items():
-            own = Own(name, quantity, state, relative(path), result.task, potential)
+            own = Own(name, quantity, state, relative(path), result.task, potential, version)
             keys = ("pressure_GPa", "temperature_K", "case")
             key = (name, result.task, own.engine, *(str(state.get(k)) for k in keys))
             found.setdefault(key, own)

@@ -1,6 +1,7 @@
 """Does a measurement keep a pin? And is the pin's own evidence still evidence?"""
 
 import math
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,16 @@ from dpchannel.regression.pins import Pin
 from dpchannel.results import Quantity, Result, sha256
 
 _INF = math.inf
+# task -> file in inputs/ and the part of it that a result keeps as its settings; None is the whole
+_SETTINGS = {
+    "parity": ("benchmark.toml", "parity"),
+    "lattice": ("benchmark.toml", "lattice"),
+    "eos": ("benchmark.toml", "eos"),
+    "phonons": ("benchmark.toml", "phonons"),
+    "neb": ("neb.toml", None),
+    "chemical-pressure": ("chemical-pressure.toml", None),
+}
+_NO_MATTER = {"max_steps", "about"}  # a limit that was not reached, and a text
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,8 @@ def judge_anew(pin: Pin, found: Result, root: Path) -> Verdict:
     InputError              it is of another system, task or state, or has no such quantity
     """
     check_evidence(pin.id, pin.state, found, Path(pin.command), root)
+    if failed := [c for c in found.checks if not c.ok and not pin.excuses(c.name)]:
+        return Verdict(False, f"{pin.id}: check {failed[0].name} failed: {failed[0].text}")
     return judge(pin, found.quantities[pin.quantity])
 
 
@@ -166,6 +179,38 @@ def check_evidence(
                 f"{pin_id}: stale: {path} was measured with another {name}. Measure again and"
                 " `make repin`."
             )
+    if changed := _changed_setting(result, root / "inputs"):
+        raise InputError(
+            f"{pin_id}: stale: {path} was measured with another {changed}. Measure again and"
+            " `make repin`."
+        )
+
+
+def _changed_setting(result: Result, inputs: Path) -> str | None:
+    """`neb.toml states.along_A`: the first setting that is not what it was, if there is one."""
+    recorded = result.provenance.get("settings") or {}
+    name, part = _SETTINGS.get(result.task, ("", None))
+    if not (inputs / name).is_file() or "engine" not in result.state:
+        return None
+    with open(inputs / name, "rb") as stream:
+        now = tomllib.load(stream)
+    now = now[part] if part else now
+    if result.task == "neb":
+        now["case"] = now["case"][result.state["case"]]
+    place = _difference(recorded, now)
+    return f"{name} {f'{part}.' if part else ''}{place}" if place else None
+
+
+def _difference(was: Any, now: Any) -> str | None:
+    """The first place, joined by dots, where two settings differ."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return None if was == now else ""
+    for key in sorted((was.keys() | now.keys()) - _NO_MATTER):
+        if key not in was or key not in now:
+            return key
+        if (below := _difference(was[key], now[key])) is not None:
+            return f"{key}.{below}" if below else key
+    return None
 
 
 def _inputs(result: Result) -> dict[str, str]:
