@@ -455,18 +455,24 @@ $(NEB)/%/profile.png: $(NEB)/%/result.json | $(VENV)
 
 # Any engine on the crystal: ENGINE=mlip, or POTENTIAL=path of any frozen DeePMD model. As above, the
 # content of the files decides; the results of another potential lie beside those of the shipped one.
+# Of inputs/benchmark.toml a benchmark depends on its own part, without comments; and on its code.
 BENCHMARKS := parity lattice eos phonons
+CODE_parity  := benchmark/parity.py
+CODE_lattice := benchmark/lattice.py structures/relax.py
+CODE_eos     := benchmark/eos.py physics/eos.py structures/relax.py
+CODE_phonons := benchmark/phonons.py benchmark/force_constants.py benchmark/soft_modes.py structures/relax.py
+part_of = awk -v part=$(1) '/^\[/ { mine = index($$0, "[" part "]") == 1 || index($$0, "[" part ".") == 1 } mine { sub(/ *\#.*/, ""); print }' inputs/benchmark.toml
 BENCH_ENGINE := $(if $(filter file,$(origin ENGINE)),dp,$(ENGINE))
 BENCH_NAME := $(call named,$(BENCH_ENGINE))
 BENCH      := $(RUNS)/$(SYSTEM)/benchmark/$(BENCH_NAME)
 BENCH_DATA := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/mlip,$(DATA))
 BENCH_FROM := $(firstword $(wildcard inputs/labels/$(SYSTEM)/*-reference.extxyz))
 ifneq ($(filter benchmark $(BENCHMARKS) $(BENCH)/%,$(MAKECMDGOALS)),)
-  BENCH_BYTES := $(wildcard $(addprefix inputs/,benchmark.toml labels.toml $(BENCH_ENGINE).toml $(SYSTEM).toml structures/*.vasp) $(BENCH_FROM))
+  BENCH_BYTES := $(wildcard $(addprefix inputs/,labels.toml $(BENCH_ENGINE).toml $(SYSTEM).toml structures/*.vasp) $(BENCH_FROM))
   BENCH_BYTES += $(if $(filter dp,$(BENCH_ENGINE)),$(wildcard $(if $(wildcard $(POTENTIAL:/=)/.),$(POTENTIAL:/=)/model.pb,$(POTENTIAL))))
-  BENCH_KEY   := $(BENCH)/.inputs-$(firstword $(shell cat $(BENCH_BYTES) | cksum))
-  PARITY_KEY  := $(BENCH)/parity/.inputs-$(firstword $(shell find $(BENCH_DATA) -name '*.npy' -o -name '*.extxyz' 2>/dev/null | sort | xargs cat | cksum))
-  $(foreach key,$(BENCH_KEY) $(PARITY_KEY),$(shell test -e $(key) || { mkdir -p $(dir $(key)) && rm -f $(dir $(key)).inputs-* && touch $(key); }))
+  $(foreach task,$(BENCHMARKS),$(eval KEY_$(task) := $(BENCH)/$(task)/.inputs-$(firstword $(shell { cat $(BENCH_BYTES) $(addprefix lib/dpchannel/,$(CODE_$(task))); $(call part_of,$(task)); $(if $(BY_POINTS),$(call part_of,points);) } | cksum))))
+  PARITY_KEY  := $(BENCH)/parity/.data-$(firstword $(shell find $(BENCH_DATA) -name '*.npy' -o -name '*.extxyz' 2>/dev/null | sort | xargs cat | cksum))
+  $(foreach key,$(foreach task,$(BENCHMARKS),$(KEY_$(task))) $(PARITY_KEY),$(shell test -e $(key) || { mkdir -p $(dir $(key)) && rm -f $(dir $(key))$(firstword $(subst -, ,$(notdir $(key))))-* && touch $(key); }))
 endif
 BENCH_HOW = --engine $(BENCH_ENGINE) $(if $(filter dp,$(BENCH_ENGINE)),--potential $(POTENTIAL)) --system inputs/$(SYSTEM).toml --out $@
 
@@ -478,11 +484,11 @@ phonons: $(BENCH)/phonons/result.json $(BENCH)/phonons/figure.png ## Bands in 1x
 $(BENCHMARKS):
 	@$(foreach file,$^,echo 'up to date: $(file)';)
 
-$(BENCH)/parity/result.json: $(BENCH_KEY) $(PARITY_KEY) | $(VENV)
+$(BENCH)/parity/result.json: $(KEY_parity) $(PARITY_KEY) | $(VENV)
 	@$(STEP) $@ bin/parity.py $(BENCH_DATA) $(BENCH_HOW)
 
 GIVEN := $(RUNS)/$(SYSTEM)/benchmark/dp
-$(BENCH)/lattice/result.json: $(BENCH_KEY) $(if $(BY_POINTS),$(GIVEN)/lattice/result.json) | $(VENV)
+$(BENCH)/lattice/result.json: $(KEY_lattice) $(if $(BY_POINTS),$(GIVEN)/lattice/result.json) | $(VENV)
 	@$(STEP) $@ bin/lattice.py $(addprefix --reference ,$(BENCH_FROM)) $(if $(BY_POINTS),--given $(GIVEN)/lattice/relaxed.extxyz) $(BENCH_HOW)
 
 # asked for every time, done again when the shipped potential is another one
@@ -497,10 +503,10 @@ LATTICES = $(wildcard $(foreach task,lattice eos,$(RUNS)/$(SYSTEM)/benchmark/*/$
 $(BENCH)/lattice/table.tsv: $(BENCH)/lattice/result.json $(filter-out $(BENCH)/$(if $(BY_POINTS),lattice/result.json,%),$(LATTICES)) | $(VENV)
 	@$(STEP) $@ bin/table_one.py $^ --out $@
 
-$(BENCH)/phonons/result.json: $(if $(BY_POINTS),,$(BENCH)/lattice/result.json) | $(VENV)
+$(BENCH)/phonons/result.json: $(KEY_phonons) $(if $(BY_POINTS),,$(BENCH)/lattice/result.json) | $(VENV)
 	@$(STEP) $@ bin/phonons.py $(if $(BY_POINTS),,$(BENCH)/lattice/relaxed.extxyz) $(BENCH_HOW)
 
-$(BENCH)/eos/result.json: $(if $(BY_POINTS),$(BENCH_KEY) $(GIVEN)/eos/result.json,$(BENCH)/lattice/result.json) | $(VENV)
+$(BENCH)/eos/result.json: $(KEY_eos) $(if $(BY_POINTS),$(GIVEN)/eos/result.json,$(BENCH)/lattice/result.json) | $(VENV)
 	@$(STEP) $@ bin/eos.py $(if $(BY_POINTS),$(GIVEN)/eos/cells.extxyz,$(BENCH)/lattice/relaxed.extxyz) $(BENCH_HOW)
 
 $(BENCH)/%/figure.png: $(BENCH)/%/result.json | $(VENV)

@@ -22,10 +22,9 @@ def main(
     / "regression",
 ) -> None:
     """Pin a number, or change a pin; its terms come from regression/rules.toml."""
-    from dpchannel.regression.repin import repin
+    from dpchannel.regression.repin import repin_all
 
-    for name in pins:
-        pin = repin(name, source, reason, regression)
+    for pin in repin_all(pins, source, reason, regression):
         cli.note(f"{pin.id} = {pin.value!r} {pin.unit}, evidence {pin.evidence}")
 
 

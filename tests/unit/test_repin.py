@@ -1,12 +1,15 @@
 """Nothing but `repin` changes a pin, and its evidence must stay evidence."""
 
+import shutil
+import tomllib
+
 import pytest
 
 from dpchannel.errors import InputError
-from dpchannel.regression.judge import evidence_of, judge
+from dpchannel.regression.judge import check_evidence, evidence_of, judge
 from dpchannel.regression.pins import read_pins, read_rules
-from dpchannel.regression.repin import last_entries, repin
-from dpchannel.results import Check, Quantity, Result, sha256
+from dpchannel.regression.repin import last_entries, repin, repin_all
+from dpchannel.results import Check, Quantity, Result, project_root, sha256
 
 REASON = "a test wants to see it"
 RULES = """
@@ -274,6 +277,34 @@ def test_evidence_made_with_another_potential_is_stale(regression, pinned):
     (regression.parent / "inputs/model.pb").write_text("second")
     with pytest.raises(InputError, match=r"stale: .* with another inputs/model.pb"):
         evidence_of(pinned, regression)
+
+
+def test_evidence_made_with_other_settings_is_stale(regression):
+    """A number of another search is not this one; how many steps it had is all the same."""
+    inputs = regression.parent / "inputs"
+    inputs.mkdir()
+    shutil.copy(project_root() / "inputs" / "neb.toml", inputs)
+    text = (inputs / "neb.toml").read_text()
+    settings = tomllib.loads(text)
+    settings["case"] = settings["case"]["slide"]
+    found = Result("neb", "toy", {"engine": "dp", "case": "slide"}, {"x": Quantity(1.5, "A")})
+    found.provenance["settings"] = settings
+    path = regression.parent / "runs" / "result.json"
+    found.write(path)
+    check_evidence("toy.neb.here.x", {}, found, path, regression.parent)
+    (inputs / "neb.toml").write_text(text.replace("max_steps = 1500", "max_steps = 2000"))
+    check_evidence("toy.neb.here.x", {}, found, path, regression.parent)
+    (inputs / "neb.toml").write_text(text.replace("along_A = 1.0", "along_A = 0.5"))
+    with pytest.raises(InputError, match=r"other settings: states.along_A was 1.0, is 0.5\. Meas"):
+        check_evidence("toy.neb.here.x", {}, found, path, regression.parent)
+
+
+def test_of_several_pins_one_that_cannot_be_set_leaves_all_as_they_were(regression, measured):
+    repin("toy.walk.here.x", measured, REASON, regression)
+    before = [path.read_bytes() for path in sorted(regression.rglob("*.*"))]
+    with pytest.raises(InputError, match="has no nothing"):
+        repin_all(["toy.walk.here.D", "toy.walk.here.nothing"], measured, REASON, regression)
+    assert [path.read_bytes() for path in sorted(regression.rglob("*.*"))] == before
 
 
 def test_missing_changed_or_contradicting_evidence(regression, pinned):

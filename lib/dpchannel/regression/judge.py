@@ -9,6 +9,7 @@ from typing import Any
 from dpchannel.errors import InputError
 from dpchannel.regression.pins import Pin
 from dpchannel.results import Quantity, Result, sha256
+from dpchannel.staleness import changes
 
 _INF = math.inf
 # task -> file in inputs/ and the part of it that a result keeps as its settings; None is the whole
@@ -179,38 +180,26 @@ def check_evidence(
                 f"{pin_id}: stale: {path} was measured with another {name}. Measure again and"
                 " `make repin`."
             )
-    if changed := _changed_setting(result, root / "inputs"):
+    if changed := _changed_settings(result, root / "inputs"):
         raise InputError(
-            f"{pin_id}: stale: {path} was measured with another {changed}. Measure again and"
-            " `make repin`."
+            f"{pin_id}: stale: {path} was measured with other settings: {'; '.join(changed)}."
+            " Measure again and `make repin`."
         )
 
 
-def _changed_setting(result: Result, inputs: Path) -> str | None:
-    """`neb.toml states.along_A`: the first setting that is not what it was, if there is one."""
+def _changed_settings(result: Result, inputs: Path) -> list[str]:
+    """As `states.along_A was None, is 1.0`: settings that are not what they were."""
     recorded = result.provenance.get("settings") or {}
     name, part = _SETTINGS.get(result.task, ("", None))
     if not (inputs / name).is_file() or "engine" not in result.state:
-        return None
+        return []
     with open(inputs / name, "rb") as stream:
         now = tomllib.load(stream)
     now = now[part] if part else now
     if result.task == "neb":
-        now["case"] = now["case"][result.state["case"]]
-    place = _difference(recorded, now)
-    return f"{name} {f'{part}.' if part else ''}{place}" if place else None
-
-
-def _difference(was: Any, now: Any) -> str | None:
-    """The first place, joined by dots, where two settings differ."""
-    if not (isinstance(was, dict) and isinstance(now, dict)):
-        return None if was == now else ""
-    for key in sorted((was.keys() | now.keys()) - _NO_MATTER):
-        if key not in was or key not in now:
-            return key
-        if (below := _difference(was[key], now[key])) is not None:
-            return f"{key}.{below}" if below else key
-    return None
+        now["case"] = now["case"].get(result.state["case"])
+    found = changes(recorded, now)
+    return [line for line in found if line.split()[0].rpartition(".")[2] not in _NO_MATTER]
 
 
 def _inputs(result: Result) -> dict[str, str]:

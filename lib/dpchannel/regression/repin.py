@@ -4,6 +4,8 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,39 +26,65 @@ Written by `make repin`, newest last. A test compares the last line of every pin
 """
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A pin as it was, if it was, as it will be, and the file that says so."""
+
+    old: Pin | None
+    new: Pin
+    given: Path
+
+
 def repin(pin_id: str, source: Path | None, reason: str, regression: Path) -> Pin:
-    """Set a pin to what a result file says; the file becomes its evidence.
+    """Set one pin; see `repin_all`."""
+    return repin_all([pin_id], source, reason, regression)[0]
+
+
+def repin_all(
+    pin_ids: Sequence[str], source: Path | None, reason: str, regression: Path
+) -> list[Pin]:
+    """Set pins to what a result file says; the file becomes their evidence.
 
     A new pin takes its terms from regression/rules.toml, and so does one whose rule has changed.
 
     Parameters
     ----------
-    source : Path or None       result file; None is the evidence the pin has already
-    reason : str                why the number changed
+    source : Path or None       result file; None is the evidence that each pin has already
+    reason : str                why the numbers changed
 
     Raises
     ------
-    InputError                  no reason, no rule, an unsuitable result; nothing is written
+    InputError                  no reason, no rule, an unsuitable result: of any pin, and none is
+                                written
     """
+    changes = [_change(pin_id, source, reason, regression) for pin_id in pin_ids]
+    for change in changes:
+        kept = regression / change.new.evidence
+        if not (kept.exists() and sha256(kept) == change.new.evidence_sha256):
+            with replacing(kept) as aside:
+                shutil.copyfile(change.given, aside)
+        pins = _read_if_any(regression)
+        _write(regression, pins | {change.new.id: change.new}, change.new.task)
+        _remember(regression, change.old, change.new, " ".join(reason.split()))
+    return [change.new for change in changes]
+
+
+def _read_if_any(regression: Path) -> dict[str, Pin]:
+    return read_pins(regression) if any((regression / "pins").glob("*.toml")) else {}
+
+
+def _change(pin_id: str, source: Path | None, reason: str, regression: Path) -> _Change:
     reason = " ".join(reason.split())
     if len(reason) < 10 or "|" in reason:
         raise InputError(f"reason {reason!r}: say in a sentence, without |, why {pin_id} changes.")
-    has_pins = any((regression / "pins").glob("*.toml"))
-    pins = read_pins(regression) if has_pins else {}
-    old = pins.get(pin_id)
+    old = _read_if_any(regression).get(pin_id)
     if source is None and old is None:
         raise InputError(f"pin {pin_id}: new. Name the result file it comes from: FROM=...")
     given = source or regression / (old.evidence if old else "")
     new = _pin(pin_id, given, regression)
     if old == new:
         raise InputError(f"pin {pin_id}: nothing changes; it is {old.value:g} {old.unit} already.")
-    kept = regression / new.evidence
-    if not (kept.exists() and sha256(kept) == new.evidence_sha256):
-        with replacing(kept) as aside:
-            shutil.copyfile(given, aside)
-    _write(regression, pins | {pin_id: new}, new.task)
-    _remember(regression, old, new, reason)
-    return new
+    return _Change(old, new, given)
 
 
 def _pin(pin_id: str, source: Path, regression: Path) -> Pin:
