@@ -4,6 +4,7 @@
 import _env  # noqa: F401  (re-runs in the project's .venv)
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -62,6 +63,7 @@ def main(
         if not reevaluate:
             order.case  # noqa: B018  (refuses one that is not there, before waiting for cores)
         with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
+            order = replace(order, cores=mine)
             if reevaluate:
                 few = turning_points
                 found = reevaluated(order, chosen, team, reevaluate, few=few, note=cli.note)

@@ -292,7 +292,7 @@ def test_evidence_made_with_other_settings_is_stale(regression):
     path = regression.parent / "runs" / "result.json"
     found.write(path)
     check_evidence("toy.neb.here.x", {}, found, path, regression.parent)
-    (inputs / "neb.toml").write_text(text.replace("max_steps = 1500", "max_steps = 2000"))
+    (inputs / "neb.toml").write_text(text.replace("max_steps = 600", "max_steps = 2000"))
     check_evidence("toy.neb.here.x", {}, found, path, regression.parent)
     (inputs / "neb.toml").write_text(text.replace("along_A = 1.0", "along_A = 0.5"))
     with pytest.raises(InputError, match=r"other settings: states.along_A was 1.0, is 0.5\. Meas"):

@@ -43,6 +43,7 @@ class Order:
 
     inputs : Path           folder with the system's structure
     started : s             time.time() at the start
+    cores : int             processes that work on it
     """
 
     system: SystemSettings
@@ -52,6 +53,7 @@ class Order:
     pressure_GPa: float
     work: Path
     started: float
+    cores: int = 1
 
     @property
     def case(self) -> CaseSettings:
@@ -242,6 +244,7 @@ def _signed(result: Result, order: Order, engine: Engine, key: str) -> Result:
         potential=engine.potential,
         seed=order.band.seeds[0],
         started=order.started,
+        cores=order.cores,
     )
     result.state["compound"] = order.system.system.title
     return result
