@@ -132,6 +132,20 @@ def test_another_potential_stands_beside_the_shipped_one(published):
     assert [row.own.engine for row in rows] == ["dp", "dp /else/where.pb"]
 
 
+def test_nothing_is_judged_by_what_others_assumed(published):
+    """K' = 4 was held fixed in one of the two fits to the same X-rays: only 8.1(6) was found."""
+    for value, verdict in ((4.0, "differs"), (8.0, "agrees")):
+        found = Result(
+            "eos",
+            "pb10po46o",
+            {"engine": "dp", "pressure_GPa": 0.0},
+            {"B0p": Quantity(value, "1", stderr=0.01)},
+        )
+        found.write(path := published / f"b{value}.json")
+        (row,) = rows_of("B0p", collect([path], "pb10po46o"), published)
+        assert row.verdict == verdict and "4" in row.fields()[4]
+
+
 def test_a_new_content_of_the_shipped_potential_stands_beside_the_evidence(published):
     """Whoever trains it anew must see the new number, not the committed one alone."""
     paths = []

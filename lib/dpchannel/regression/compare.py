@@ -153,6 +153,7 @@ class Row:
         if not self.comparable:
             return "another zero"
         against = self.published["paper"] or self.published["literature"]
+        against = [number for number in against if not number.assumed]
         agrees = any(_agree(self.own.quantity, number, self.rule) for number in against)
         if agrees and self.own.quantity.kind in BOUNDS:
             return "not excluded"

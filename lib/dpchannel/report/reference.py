@@ -26,6 +26,7 @@ class Number(Strict):
     method: str
     where: str
     note: str = ""
+    assumed: bool = False  # held fixed by its authors: shown, and nothing is judged by it
 
 
 class Reference(Strict):
