@@ -80,3 +80,10 @@ def test_the_soft_mode_and_where_it_leads_are_those_of_the_phonons():
     gained = found.quantities["energy_gained_same_period"].value
     group = found.state["space_group_same_period"].split()[0]
     assert f"space group {group}, {gained:.0f} meV a formula unit lower" in text
+
+
+def test_the_change_of_the_crystal_under_pressure_is_that_of_the_equation_of_state():
+    found = Result.read(EVIDENCE / "eos/P0GPa/result.json")
+    (check,) = (check for check in found.checks if check.name == "one_phase")
+    assert check.text.split(":")[0] in " ".join(PAGE.split())
+    assert found.quantities["B0"].n == 7 and "seven pressures" in PAGE

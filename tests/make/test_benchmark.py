@@ -95,8 +95,36 @@ def test_its_results_are_redone_only_when_the_structures_are(project):
     assert (project / f"{RUNS}/vasp/eos/result.json").read_text() == "{}"
     settings = project / "inputs/benchmark.toml"
     settings.write_text(settings.read_text().replace("every_cell = 2", "every_cell = 1"))
-    redone = steps(project.make("-n", "eos", "ENGINE=vasp").out)
-    assert {"lattice dp/lattice/result.json", "eos vasp/eos/result.json"} <= set(redone)
+    redone = set(steps(project.make("-n", "eos", "ENGINE=vasp").out))
+    assert "eos vasp/eos/result.json" in redone and "eos dp/eos/result.json" not in redone
+    settings.write_text(settings.read_text().replace("rattle_A = 0.02 ", "rattle_A = 0.03 "))
+    redone = set(steps(project.make("-n", "eos", "ENGINE=vasp").out))
+    assert {"lattice dp/lattice/result.json", "eos vasp/eos/result.json"} <= redone
+
+
+def test_a_benchmark_depends_on_its_own_settings_and_code(project):
+    """Neither a comment nor another benchmark's setting redoes it; a change of its code does."""
+    tasks = ("lattice", "eos", "phonons")
+    assert project.make("-n", *tasks).code == 0
+    for task in tasks:
+        for name in ("result.json", "figure.png", "table.tsv"):
+            (project / f"{RUNS}/dp/{task}/{name}").write_text("{}")
+
+    def redone():
+        found = {step.split()[0] for step in steps(project.make("-n", *tasks).out)}
+        return found & set(tasks)
+
+    assert redone() == set()
+    settings = project / "inputs/benchmark.toml"
+    settings.write_text(settings.read_text().replace("# of each segment", "# a comment"))
+    assert redone() == set()
+    settings.write_text(
+        settings.read_text().replace("displacement_A = 0.01", "displacement_A = 0.02")
+    )
+    assert redone() == {"phonons"}
+    code = project / "lib/dpchannel/physics/eos.py"
+    code.write_text(code.read_text() + "\n")
+    assert redone() == {"phonons", "eos"}
 
 
 def test_phonons_by_single_points_are_refused_in_one_line(project):
