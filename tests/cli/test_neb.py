@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dpchannel.results import Result
+from dpchannel.results import Result, project_root
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,24 @@ def test_a_structure_is_no_path(run_bin, tmp_path):
     done = run_bin("neb.py", "--reevaluate", path, "--out", tmp_path / "r.json", "--cores", 1)
     assert done.returncode == 2
     assert "1 images; a barrier needs three at least" in done.stderr
+
+
+def test_a_band_that_does_not_converge_ends_with_3_and_is_taken_up_again(run_bin, tmp_path):
+    """Its profile is there, without a barrier, and older than all that Make compares it with."""
+    text = (project_root() / "inputs/neb.toml").read_text()
+    hurried = text.replace("max_steps = 600 ", "max_steps = 1 ").replace(
+        "images = 9 ", "images = 3 "
+    )
+    hurried = hurried.replace("along_A = 1.0 ", "along_A = 0.0 ").replace("[1, 2]", "[1]")
+    assert hurried.count("max_steps = 1 ") == 1
+    (tmp_path / "neb.toml").write_text(hurried)
+    out = tmp_path / "slide" / "result.json"
+    words = ("--settings", tmp_path / "neb.toml", "--out", out, "--cores", 1)
+    done = run_bin("neb.py", *words)
+    assert done.returncode == 3, done.stderr
+    assert "no barrier. The same command goes on where it stopped" in done.stderr
+    assert "barrier_forward" not in Result.read(out).quantities
+    assert (out.parent / "path.extxyz").exists() and out.stat().st_mtime == 0
 
 
 @pytest.mark.slow
