@@ -36,7 +36,7 @@ def plot_chemical(result_path: Path, out: list[Path]) -> None:
         _draw(right, result, arrays, ["a", "c", "V"], relative=True)
         left.set_ylabel("mean edge (Å)")
         right.set_ylabel("relative to no pressure")
-        _sites(left, state["sites"])
+        _sites(right, state["sites"])
         title = f"{state['compound']}, {state['engine']}; {state['dopant']} for {state['replaces']}"
         figure.suptitle(title, fontsize=9.5, x=0.01, ha="left")
         style.save(figure, out)
