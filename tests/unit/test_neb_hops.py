@@ -162,6 +162,40 @@ def test_a_state_is_the_lowest_of_what_its_sites_offer(tmp_path, gone):
     assert offsets[0] * offsets[1] < 0
 
 
+def test_channels_may_differ_in_the_pattern_of_their_places(tmp_path):
+    """Two channels whose ions like to lie on unlike sides: no pattern common to both is lowest."""
+    pair = Column(load_structure(SYSTEM, INPUTS), SYSTEM, (2, 1, 1))
+
+    class Lateral(Calculator):
+        implemented_properties = ("energy", "forces", "stress")
+
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            gone = self.atoms.positions - pair.atoms.positions
+            ions = np.concatenate(pair.sites.columns)
+            site = np.linalg.norm(pair.step)
+            x = gone[ions] @ pair.along
+            x = (x - site * np.rint(x / site)) / 0.5
+            forces = -gone
+            forces[ions] -= np.outer(forces[ions] @ pair.along, pair.along)
+            energy = 0.1 * ((x**2 - 1) ** 2).sum() + 0.02 * x[0] * x[1]
+            energy += 0.5 * float((forces**2).sum())
+            slopes = 0.4 * x * (x**2 - 1) + 0.02 * x[::-1]
+            forces[ions] -= np.outer(slopes / 0.5, pair.along)
+            self.results = {"energy": energy, "forces": forces, "stress": np.zeros(6)}
+
+    finder = Finder(Workers(Lateral), SETTINGS, tmp_path, lambda text: None)
+    found = lowest_state(finder, pair, set(), pair.atoms, search := Search())
+    offsets = (found.positions - pair.atoms.positions)[np.concatenate(pair.sites.columns)]
+    first, second = offsets @ pair.along
+    assert first * second < 0 and abs(first) == pytest.approx(0.5 * np.sqrt(1.1), abs=0.02)
+    # with an ion gone only its own channel is searched, the other stays as it was
+    guess = pair.moved(found, 0)
+    after = lowest_state(finder, pair, {0}, guess, search)
+    other = pair.sites.columns[1]
+    np.testing.assert_allclose(after.positions[other], guess.positions[other], atol=0.02)
+
+
 def test_a_start_that_does_not_come_to_rest_is_told(found, tmp_path):
     """It might have been the lowest: the result names it. One that went elsewhere could not."""
 

@@ -83,11 +83,10 @@ class Column:
             return [np.array(signs, float) for signs in product((-1, 1), repeat=n_ion)]
         return list(np.random.default_rng(seed).choice((-1.0, 1.0), (max_starts, n_ion)))
 
-    def shifted(self, atoms: Atoms, pattern: Array, along_A: float, *, all_columns: bool) -> Atoms:
-        """A copy with ions up or down the channel, in the first column or alike in all."""
-        atoms = atoms.copy()
-        for ions in self.sites.columns if all_columns else [self.ions]:
-            atoms.positions[ions] += along_A * np.outer(pattern, self.along)
+    def shifted(self, atoms: Atoms, home: Atoms, number: int, along_A: Array) -> Atoms:
+        """A copy with the ions of a column so far up or down from where they are in `home`."""
+        atoms, ions = atoms.copy(), self.sites.columns[number]
+        atoms.positions[ions] = home.positions[ions] + np.outer(along_A, self.along)
         return atoms
 
     def aside(self, ion: int, off_axis_A: float, seed: int) -> Array:
@@ -212,8 +211,9 @@ def lowest_state(
     """The lowest minimum near `guess` with the ions `gone` a site further up.
 
     A site may have several places along the channel, and which of them an ion takes may depend on
-    its neighbours: so every pattern of ions up and down from `guess` is tried, too. In the
-    ordered state all channels take one pattern; with a hop, those of the first one only.
+    its neighbours: so every pattern of ions up and down from `guess` is tried, too. With several
+    channels, in one after the other while the rest stay as they were found to be lowest, over and
+    over until none changes any more; with a hop, in the first one only.
 
     Raises
     ------
@@ -229,20 +229,27 @@ def lowest_state(
         return found.get_potential_energy(), there
 
     energy, lowest = relaxed("", guess)
-    for pattern in column.patterns(states.max_starts, seed=states.seed) if states.along_A else ():
-        start = column.shifted(guess, pattern, states.along_A, all_columns=not gone)
-        mark = "." + "".join("+" if up > 0 else "-" for up in pattern)
-        search.starts.add(name + mark)
-        try:
-            other, there = relaxed(mark, start)
-        except Elsewhere:
-            search.elsewhere.add(name + mark)
-            continue
-        except NotConverged:
-            search.unfinished.add(name + mark)
-            continue
-        if other < energy - states.same_eV:
-            energy, lowest = other, there
+    columns = len(column.sites.columns) if not gone and states.along_A else int(states.along_A > 0)
+    patterns = column.patterns(states.max_starts, seed=states.seed)
+    rest, turn, unchanged = guess, 0, 0
+    while unchanged < columns:
+        unchanged += 1
+        for pattern in patterns:
+            start = column.shifted(rest, guess, turn % columns, states.along_A * pattern)
+            mark = f".turn{turn}" * (columns > 1)
+            mark += "." + "".join("+" if up > 0 else "-" for up in pattern)
+            search.starts.add(name + mark)
+            try:
+                other, there = relaxed(mark, start)
+            except Elsewhere:
+                search.elsewhere.add(name + mark)
+                continue
+            except NotConverged:
+                search.unfinished.add(name + mark)
+                continue
+            if other < energy - states.same_eV:
+                energy, lowest, unchanged = other, there, 1
+        rest, turn = lowest, turn + 1
     return lowest
 
 
