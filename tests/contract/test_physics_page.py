@@ -21,7 +21,7 @@ def test_every_barrier_of_the_table_is_that_of_its_evidence(case):
     assert f"| `{case}` | {' | '.join(cells)} |" in PAGE
 
 
-@pytest.mark.parametrize("case", ["slide", "hop_1x1x2", "hop_1x1x4"])
+@pytest.mark.parametrize("case", ["slide", "hop_1x1x2", "hop_1x1x4", "next_1x1x4"])
 def test_the_teacher_on_these_paths_is_that_of_its_evidence(case):
     cells = []
     for pressure in ("0GPa", "4GPa"):
