@@ -23,6 +23,7 @@ $(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write 
 override FORCE := $(filter 1 yes true,$(FORCE))
 $(if $(filter-out 0 no false 1 yes true,$(YES)),$(error YES=$(YES): write YES=1, or leave it out))
 override YES := $(filter 1 yes true,$(YES))
+$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS ENGINE CASE,$(if $(filter command,$(origin $(name))),$(if $(strip $($(name))),,$(error $(name)=: empty. Leave it out, or say which))))
 # A misspelt variable would do nothing, unnoticed. Those of the environment are for scripts.
 VARIABLES := SYSTEM PROFILE P T SEED ENGINE POTENTIAL DATA RUNS RUNNER SITE YES FORCE CORES ARGS PYTHON \
   NETWORK THREADS TEACHER ITERS BUDGET RETRY LENGTHS MODE COMMITTEE CASE ON DOPANT REFERENCE EXPORTED \
@@ -434,6 +435,8 @@ ifneq ($(filter neb benchmark $(NEB)/%,$(MAKECMDGOALS)),)
   ifeq ($(NEB_P),)
     $(error P as above)
   endif
+  NEB_KNOWN := $(or $(shell sed -n 's/^\[neb\.\(.*\)\]/\1/p' inputs/$(SYSTEM).toml 2>/dev/null),$(shell sed -n 's/^\[case\.\(.*\)\]/\1/p' inputs/neb.toml))
+  $(foreach name,$(filter-out $(NEB_KNOWN),$(CASE)),$(error CASE="$(name)": there is $(NEB_KNOWN)))
   NEB_BYTES := $(wildcard $(addprefix inputs/,neb.toml $(SYSTEM).toml labels.toml structures/*.vasp) $(POTENTIAL:/=)/model.pb $(filter %.pb %.pth,$(POTENTIAL)))
   NEB_KEY   := $(NEB_FOUND)/.inputs-$(firstword $(shell cat $(NEB_BYTES) | cksum))
   ON_KEY    := $(if $(ON),$(NEB_ON)/.inputs-$(firstword $(shell cat $(wildcard $(addprefix inputs/,labels.toml $(NEB_ENGINE).toml)) | cksum)))
@@ -445,7 +448,7 @@ neb: $(NEB_RESULTS) $(NEB_RESULTS:result.json=profile.png) ## Barriers of the ho
 	@$(foreach file,$(NEB_RESULTS),echo 'up to date: $(file)';)
 
 $(NEB_FOUND)/%/result.json: $(NEB_KEY) | $(VENV)
-	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@ || { code=$$?; [ $$code != 3 ] || [ ! -e $@ ] || $(PY) bin/plot_neb.py $@ --out $(@D)/profile.png; exit $$code; }
+	@$(STEP) $@ bin/neb.py --case $(lastword $(subst /, ,$*)) --pressure $(patsubst P%,%,$(firstword $(subst /, ,$*))) $(if $(FORCE),--force) --engine $(NEB_FINDER) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@ || { code=$$?; [ $$code != 3 ] || [ ! -e $@ ] || $(PY) bin/plot_neb.py $@ --out $(@D)/profile.png; exit $$code; }
 
 $(NEB_ON)/%/result.json: $(NEB_FOUND)/%/result.json $(ON_KEY) | $(VENV)
 	@$(STEP) $@ bin/neb.py --reevaluate $(<D)/path.extxyz --engine $(NEB_ENGINE) --potential $(POTENTIAL) --system inputs/$(SYSTEM).toml --work $(NEB)/work --out $@
@@ -468,6 +471,7 @@ BENCH      := $(RUNS)/$(SYSTEM)/benchmark/$(BENCH_NAME)
 BENCH_DATA := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/mlip,$(DATA))
 BENCH_FROM := $(firstword $(wildcard inputs/labels/$(SYSTEM)/*-reference.extxyz))
 ifneq ($(filter benchmark $(BENCHMARKS) $(BENCH)/%,$(MAKECMDGOALS)),)
+  $(if $(filter command,$(origin P)),$(if $(filter-out $(BENCHMARKS),$(MAKECMDGOALS)),,$(error P="$(P)": $(MAKECMDGOALS) belongs to the crystal at 0 GPa. Leave P out)))
   BENCH_BYTES := $(wildcard $(addprefix inputs/,labels.toml $(BENCH_ENGINE).toml $(SYSTEM).toml structures/*.vasp) $(BENCH_FROM))
   BENCH_BYTES += $(if $(filter dp,$(BENCH_ENGINE)),$(wildcard $(if $(wildcard $(POTENTIAL:/=)/.),$(POTENTIAL:/=)/model.pb,$(POTENTIAL))))
   $(foreach task,$(BENCHMARKS),$(eval KEY_$(task) := $(BENCH)/$(task)/.inputs-$(firstword $(shell { cat $(BENCH_BYTES) $(addprefix lib/dpchannel/,$(CODE_$(task))); $(call part_of,$(task)); $(if $(BY_POINTS),$(call part_of,points);) } | cksum))))
@@ -582,10 +586,10 @@ regression: | $(VENV) ## Every pin that this machine can check: measured anew, o
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q regression --every-tier $(ARGS)
 
 repin: | $(VENV) ## Set pins: ID="a.b.c d.e.f" REASON="why" [FROM=result.json]
-	@$(PY) bin/repin.py $(ID) --reason $(call quoted,$(REASON)) $(if $(FROM),--from $(call quoted,$(FROM)))
+	@$(if $(ID),,$(error ID=: name the pins, as in ID="$(SYSTEM).neb.P4GPa-slide.barrier_forward" REASON="why"))$(PY) bin/repin.py $(ID) --reason $(call quoted,$(REASON)) $(if $(FROM),--from $(call quoted,$(FROM)))
 
 compare: | $(VENV) ## One table: paper, literature and what was measured here
-	@$(PY) bin/compare.py --runs $(RUNS)/$(SYSTEM)
+	@$(PY) bin/compare.py --runs $(RUNS)/$(SYSTEM) --system $(SYSTEM)
 
 clean: ## Remove caches; .venv and runs/ stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build lib/*.egg-info

@@ -29,7 +29,7 @@ def main(
 
     paths = [*(results or []), *sorted((regression / "evidence").rglob("result.json"))]
     paths += sorted(runs.rglob("result.json")) if runs else []
-    lines = compare.compare(compare.collect(paths, system), regression)
+    lines = compare.compare(compare.collect(paths, system), regression, system)
     if tsv:
         sys.stdout.write(compare.tsv(lines))
     else:

@@ -32,6 +32,7 @@ def main(
     settings: Annotated[Path, typer.Option(help="bands and cases")] = INPUTS / "neb.toml",
     work: Annotated[Path | None, typer.Option(help="finished parts [default: beside OUT]")] = None,
     cores: cli.Cores = None,
+    force: cli.Force = False,
     out: Annotated[
         Path, typer.Option(help="result; path.extxyz and profile.npz beside it; - is stdout alone")
     ] = Path("-"),
@@ -63,7 +64,7 @@ def main(
         if not reevaluate:
             order.case  # noqa: B018  (refuses one that is not there, before waiting for cores)
         with cores_held(cores, cli.note) as mine, workers(chosen, mine) as team:
-            order = replace(order, cores=mine)
+            order = replace(order, cores=mine, force=force)
             if reevaluate:
                 few = turning_points
                 found = reevaluated(order, chosen, team, reevaluate, few=few, note=cli.note)

@@ -83,7 +83,9 @@ class Result:
         try:
             raw = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as a result file ({error}).") from None
+            raise InputError(
+                f"{path}: cannot be read as a result file ({error}). Make it again."
+            ) from None
         if not isinstance(raw, dict) or raw.pop("schema", None) != SCHEMA:
             raise InputError(f"{path}: not a {SCHEMA} file. Make it again with its Make target.")
         try:
@@ -91,6 +93,9 @@ class Result:
                 name: Quantity(**(q | {"ci95": tuple(q["ci95"]) if q["ci95"] else None}))
                 for name, q in raw["quantities"].items()
             }
+            for name, quantity in raw["quantities"].items():
+                if not isinstance(quantity.value, int | float | None):
+                    raise TypeError(f"{name}: value {quantity.value!r} is no number")
             raw["checks"] = [Check(**check) for check in raw["checks"]]
             return cls(**raw)
         except (KeyError, TypeError, AttributeError) as error:

@@ -21,6 +21,7 @@ def cores_of_its_own(monkeypatch, tmp_path_factory):
         (["--engine", "none"], "engine 'none': use one of dp,"),
         (["--reevaluate", "none.extxyz"], "none.extxyz: cannot be read as images"),
         (["--potential", "none.pb"], "no potential there"),
+        (["--pressure", "40GPa"], "outside what the potential saw: P = 40 GPa (trained -1 ... 8)"),
     ],
 )
 def test_bad_input_is_one_line(run_bin, tmp_path, words, says):

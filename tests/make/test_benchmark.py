@@ -102,6 +102,22 @@ def test_its_results_are_redone_only_when_the_structures_are(project):
     assert {"lattice dp/lattice/result.json", "eos vasp/eos/result.json"} <= redone
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["neb", "CASE=slide foo"], 'CASE="foo": there is slide hop_1x1x2'),
+        (["lattice", "P=4GPa"], 'P="4GPa": lattice belongs to the crystal at 0 GPa'),
+        (["lattice", "POTENTIAL="], "POTENTIAL=: empty"),
+        (["neb", "CASE="], "CASE=: empty"),
+        (["repin"], "ID=: name the pins"),
+    ],
+)
+def test_a_word_that_would_do_nothing_is_refused(project, words, says):
+    done = project.make(*words)
+    assert done.code != 0 and says in done.err and not done.out
+    assert not (project / "runs").exists()
+
+
 def test_a_benchmark_depends_on_its_own_settings_and_code(project):
     """Neither a comment nor another benchmark's setting redoes it; a change of its code does."""
     tasks = ("lattice", "eos", "phonons")

@@ -132,6 +132,22 @@ def test_another_potential_stands_beside_the_shipped_one(published):
     assert [row.own.engine for row in rows] == ["dp", "dp /else/where.pb"]
 
 
+def test_a_run_stands_beside_the_evidence_when_it_says_something_else(published):
+    folder = published / "evidence"
+    folder.mkdir()
+    paths = [barrier(0.8, folder), barrier(0.8001, published), barrier(0.9, published)]
+    rows = rows_of("barrier_forward", collect(paths[:2], "pb10po46o"), published)
+    assert [row.own.engine for row in rows if row.own] == ["dp"]
+    rows = rows_of("barrier_forward", collect(paths, "pb10po46o"), published)
+    seen = [(row.own.engine, row.own.quantity.value) for row in rows if row.own]
+    assert seen == [("dp", 0.8), ("dp, your run", 0.9)]
+
+
+def test_another_system_has_no_published_numbers(published):
+    with pytest.raises(InputError, match=r"'lifepo4': .* has numbers of pb10po46o alone"):
+        compare([], published, "lifepo4")
+
+
 def test_nothing_is_judged_by_what_others_assumed(published):
     """K' = 4 was held fixed in one of the two fits to the same X-rays: only 8.1(6) was found."""
     for value, verdict in ((4.0, "differs"), (8.0, "agrees")):

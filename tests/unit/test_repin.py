@@ -307,6 +307,23 @@ def test_of_several_pins_one_that_cannot_be_set_leaves_all_as_they_were(regressi
     assert [path.read_bytes() for path in sorted(regression.rglob("*.*"))] == before
 
 
+def test_a_file_that_other_pins_rest_on_is_not_replaced_under_them(regression, measured):
+    repin("toy.walk.here.x", measured, REASON, regression)
+    repin("toy.walk.here.D", measured, REASON, regression)
+    found = Result.read(measured)
+    found.quantities["x"] = Quantity(1.6, "A")
+    found.write(measured)
+    with pytest.raises(InputError, match=r"toy\.walk\.here\.D: rests on .* Name it, too"):
+        repin("toy.walk.here.x", measured, REASON, regression)
+    both = ["toy.walk.here.x", "toy.walk.here.D"]
+    assert [pin.value for pin in repin_all(both, measured, REASON, regression)] == [1.6, 2.0]
+
+
+def test_a_name_that_is_none_is_refused(regression, measured):
+    with pytest.raises(InputError, match=r"'nonsense': no name of a pin\. Write system\.task"):
+        repin("nonsense", measured, REASON, regression)
+
+
 def test_missing_changed_or_contradicting_evidence(regression, pinned):
     path = regression / pinned.evidence
     with pytest.raises(InputError, match=r"pinned 1.6 A, .* says 1.5 A"):

@@ -26,7 +26,8 @@ from dpchannel.benchmark.neb import (
 from dpchannel.benchmark.route import read_images, write_images
 from dpchannel.benchmark.workers import Workers
 from dpchannel.errors import InputError, NotConverged
-from dpchannel.results import Result, provenance, relative, sha256, write_arrays
+from dpchannel.md.limits import check_limits
+from dpchannel.results import Check, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import BandSettings, CaseSettings, NebSettings, SystemSettings
 from dpchannel.structures.cells import load_structure
 from dpchannel.structures.io import PIPE
@@ -44,6 +45,7 @@ class Order:
     inputs : Path           folder with the system's structure
     started : s             time.time() at the start
     cores : int             processes that work on it
+    force : bool            at a pressure that the potential never saw, too
     """
 
     system: SystemSettings
@@ -54,6 +56,7 @@ class Order:
     work: Path
     started: float
     cores: int = 1
+    force: bool = False
 
     @property
     def case(self) -> CaseSettings:
@@ -101,6 +104,7 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
     NotConverged            the cell or a state did not come to rest
     """
     engine.must_relax("neb", "Name a path.extxyz of bin/neb.py with --reevaluate.")
+    seen = _seen(order, engine)
     case, label = order.case, pressure_label(order.pressure_GPa)
     key = _key(order, engine)
     work = order.work / key
@@ -125,7 +129,21 @@ def find(order: Order, engine: Engine, workers: Workers, note: Note) -> Found:
     )
     states = order.settings.states
     result = result_of(profile_of(images), method=method, states=states, search=found)
+    result.checks += seen
     return Found(_signed(result, order, engine, key), images)
+
+
+def _seen(order: Order, engine: Engine) -> list[Check]:
+    """Whether a potential with a card was trained at the pressure; nothing of other engines.
+
+    Raises
+    ------
+    RangeError          it was not, and nobody insists
+    """
+    if engine.potential is None or not (engine.potential.parent / "card.toml").exists():
+        return []
+    elements, state = order.system.system.elements, {"pressure_GPa": order.pressure_GPa}
+    return [check_limits(engine.potential, elements, temperature_K=0.0, force=order.force, **state)]
 
 
 def reevaluated(

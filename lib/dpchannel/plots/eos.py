@@ -106,4 +106,6 @@ def _draw_volume(
     axes.set_xlim(-0.3, 1.08 * float(arrays["pressure_GPa"].max()))
     axes.set_xlabel("pressure (GPa)")
     axes.set_ylabel("$V/V_0$")
-    axes.legend(loc="upper right")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.45 * (high - low), high)  # the legend stands below the curves
+    axes.legend(loc="lower left")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def repin_all(
                                 written
     """
     changes = [_change(pin_id, source, reason, regression) for pin_id in pin_ids]
+    _leave_nobody_behind(changes, regression)
     for change in changes:
         kept = regression / change.new.evidence
         if not (kept.exists() and sha256(kept) == change.new.evidence_sha256):
@@ -69,11 +71,31 @@ def repin_all(
     return [change.new for change in changes]
 
 
+def _leave_nobody_behind(changes: Sequence[_Change], regression: Path) -> None:
+    """Refuse to replace a file that other pins rest on, too."""
+    new = {change.new.evidence: change.new.evidence_sha256 for change in changes}
+    named = {change.new.id for change in changes}
+    for pin in _read_if_any(regression).values():
+        if (
+            pin.id not in named
+            and new.get(pin.evidence, pin.evidence_sha256) != pin.evidence_sha256
+        ):
+            raise InputError(
+                f"pin {pin.id}: rests on {pin.evidence} as well, which would be replaced. Name it,"
+                " too."
+            )
+
+
 def _read_if_any(regression: Path) -> dict[str, Pin]:
     return read_pins(regression) if any((regression / "pins").glob("*.toml")) else {}
 
 
 def _change(pin_id: str, source: Path | None, reason: str, regression: Path) -> _Change:
+    if not re.fullmatch(r"\w+(\.[\w-]+){2,}", pin_id):
+        raise InputError(
+            f"pin {pin_id!r}: no name of a pin. Write system.task.state.quantity, such as"
+            " pb10po46o.neb.P4GPa-slide.barrier_forward."
+        )
     reason = " ".join(reason.split())
     if len(reason) < 10 or "|" in reason:
         raise InputError(f"reason {reason!r}: say in a sentence, without |, why {pin_id} changes.")
