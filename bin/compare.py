@@ -26,10 +26,11 @@ def main(
     from rich.console import Console
 
     from dpchannel.regression import compare
+    from dpchannel.regression.own import collect
 
     paths = [*(results or []), *sorted((regression / "evidence").rglob("result.json"))]
     paths += sorted(runs.rglob("result.json")) if runs else []
-    lines = compare.compare(compare.collect(paths, system), regression, system)
+    lines = compare.compare(collect(paths, system), regression, system)
     if tsv:
         sys.stdout.write(compare.tsv(lines))
     else:

@@ -71,7 +71,7 @@ def test_a_pressure_without_unit(project):
 def test_an_unknown_case_is_one_line(project):
     done = project.make("neb", "CASE=none", "P=4GPa")
     assert done.code != 0
-    assert "case 'none': use one of slide, hop_1x1x2" in done.err
+    assert 'CASE="none": there is slide hop_1x1x2' in done.err
     assert not (project / f"{FOLDER}/dp/P4GPa/none/result.json").exists()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dpchannel.errors import InputError
-from dpchannel.regression.compare import collect, compare, tsv
+from dpchannel.regression.compare import compare, tsv
+from dpchannel.regression.own import collect
 from dpchannel.results import Quantity, Result, project_root
 
 
