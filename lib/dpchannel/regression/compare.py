@@ -141,9 +141,10 @@ class Row:
         value = self.own.quantity.value if self.own else None
         if self.own and self.own.quantity.kind in BOUNDS:
             return ""
-        if value is None or not self.published[source] or not self.comparable:
+        found = [number for number in self.published[source] if not number.assumed]
+        if value is None or not found or not self.comparable:
             return ""
-        nearest = min(self.published[source], key=lambda number: abs(value - number.value))
+        nearest = min(found, key=lambda number: abs(value - number.value))
         if self.rule.factor is not None:
             return f"x {value / nearest.value:.2g}"
         return f"{100 * (value / nearest.value - 1):+.2f} %"
