@@ -32,6 +32,7 @@ def main(
     from dpchannel.benchmark.outcome import Task, write
     from dpchannel.benchmark.points import along_cells
     from dpchannel.benchmark.route import read_images
+    from dpchannel.md.limits import trained_pressures
     from dpchannel.settings import SystemSettings, load
     from dpchannel.settings.benchmark import BenchmarkSettings
     from dpchannel.structures.cells import load_structure
@@ -55,7 +56,8 @@ def main(
                     loaded, load_structure(crystal, INPUTS), crystal, how.lattice, cli.note
                 )
             )
-            found = eos(loaded, start, crystal, how.eos, cli.note)
+            trained = trained_pressures(chosen.potential) if chosen.potential else None
+            found = eos(loaded, start, crystal, how.eos, cli.note, trained_GPa=trained)
     write(task, found, out)
     for check in found.checks:
         cli.note(str(check))

@@ -1,4 +1,4 @@
-"""Lattice, equation of state and parity on a crystal of springs, where every answer is known."""
+"""Lattice and parity on a crystal of springs, where every answer is known."""
 
 import json
 import sys
@@ -7,10 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.units import GPa
-from numpy.testing import assert_allclose
 
-from dpchannel.benchmark.eos import eos
 from dpchannel.benchmark.lattice import RELAXED, lattice
 from dpchannel.benchmark.parity import parity, r2, splits, zero_of_labels
 from dpchannel.errors import InputError, NotConverged
@@ -131,117 +128,6 @@ def test_a_crystal_that_falls_apart_is_named(monkeypatch):
     monkeypatch.setattr("dpchannel.benchmark.lattice._relaxed", relaxed)
     with pytest.raises(NotConverged, match="the crystal fell apart while relaxing"):
         lattice(Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.lattice, beside={}, note=quiet)
-
-
-def test_a_crystal_that_falls_apart_under_pressure_is_named(monkeypatch, relaxed):
-    """The message says at which pressure, and nothing is fitted."""
-
-    def under(atoms, calculator, *, pressure_GPa=0.0, **words):
-        end = atoms.copy()
-        if pressure_GPa > 2:
-            end.set_scaled_positions(np.random.default_rng(3).random((41, 3)))
-        end.calc = Springs(CRYSTAL)
-        end.get_potential_energy()
-        return end
-
-    monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
-    monkeypatch.setattr("dpchannel.benchmark.eos.relax_shaken", under)
-    start = relaxed.structures[RELAXED]
-    with pytest.raises(
-        NotConverged, match=r"the crystal fell apart at 2.5 GPa .*eos\.pressures_GPa"
-    ):
-        eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
-
-
-@pytest.mark.parametrize(("beyond_GPa", "fitted"), [(6.5, 11), (2.7, 0), (0.2, 0)])
-def test_a_change_of_phase_ends_the_fit(monkeypatch, relaxed, curves, beyond_GPa, fitted):
-    """Ions pushed off their places above a pressure: only what lies below is one curve."""
-    honest = curves.structures["cells"]
-
-    def under(atoms, calculator, *, pressure_GPa=0.0, fixed_cell=False, **words):
-        if fixed_cell:
-            end = atoms.copy()
-        else:
-            end = honest[list(HOW.eos.pressures_GPa).index(pressure_GPa)].copy()
-            if pressure_GPa > beyond_GPa:
-                end.rattle(0.1, seed=1)
-        end.calc = Springs(CRYSTAL)
-        end.get_potential_energy()
-        return end
-
-    monkeypatch.setattr("dpchannel.benchmark.eos.relax", under)
-    monkeypatch.setattr("dpchannel.benchmark.eos.relax_shaken", under)
-    start = relaxed.structures[RELAXED]
-    if not fitted:
-        with pytest.raises(NotConverged, match=r"leaves P3 .143. for P1 .1. at \S+ GPa, and . pr"):
-            eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
-        return
-    found = eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
-    assert found.quantities["V0"].n == fitted
-    assert found.arrays["in_fit"].sum() == fitted
-    (check,) = (check for check in found.checks if check.name == "one_phase")
-    assert not check.ok and "P1 (1) at 7 GPa after P3 (143)" in check.text
-    assert found.quantities["B0"].value == pytest.approx(curves.quantities["B0"].value, rel=0.02)
-
-
-@pytest.fixture(scope="module")
-def curves(relaxed):
-    start = relaxed.structures[RELAXED]
-    return eos(Springs(CRYSTAL), start, SYSTEM, HOW.eos, quiet)
-
-
-def test_bulk_modulus_of_springs_under_even_strain(curves):
-    """All lengths l grow to l (1 + s), so E = K s^2 / 2 with K = sum k l^2, and B0 = K / (9 V0).
-
-    Birch-Murnaghan has another shape than a parabola in s; over a window of 3 % that shifts B0 by
-    less than 1 %.
-    """
-    springs = Springs(CRYSTAL)
-    stiffness = 0.5 * springs.stiffness * np.sum(springs.rest**2)
-    exact = stiffness / 9 / CRYSTAL.get_volume() / GPa
-    assert curves.quantities["B0_fixed"].value == pytest.approx(exact, rel=0.01)
-    strain = curves.arrays["strain"]
-    assert_allclose(
-        curves.arrays["energy_fixed_eV"], stiffness * strain**2 / 2, rtol=1e-4, atol=1e-6
-    )
-    assert_allclose(strain[[0, -1]], HOW.eos.strain, rtol=0, atol=1e-12)
-    assert curves.arrays["inside_window"].sum() == 7
-
-
-def test_the_minimum_of_every_fit_is_the_relaxed_cell(curves, relaxed):
-    volume = relaxed.quantities["V"].value
-    for suffix in ("", "_strain", "_fixed"):
-        assert curves.quantities[f"V0{suffix}"].value == pytest.approx(volume, rel=1e-3)
-        fit = curves.quantities[f"B0{suffix}"]
-        assert fit.ci95[0] < fit.value < fit.ci95[1] and 0 < fit.stderr < 0.1 * fit.value
-    assert all(check.ok for check in curves.checks), curves.checks
-
-
-def test_freedom_makes_softer(curves):
-    """Each relaxation that is allowed can only lower the energy."""
-    under_pressure, strained, fixed = (
-        curves.quantities[f"B0{suffix}"].value for suffix in ("", "_strain", "_fixed")
-    )
-    assert under_pressure < 1.01 * strained < 1.02 * fixed
-    lower = curves.arrays["energy_relaxed_eV"] - curves.arrays["energy_fixed_eV"]
-    assert lower.max() < 1e-9
-
-
-def test_pressure_of_the_stress_is_the_slope_of_the_energy(curves):
-    """P = -dE/dV, by central differences over 2 % of strain: good to the third order, 1 %."""
-    energy, volume = curves.arrays["energy_relaxed_eV"], curves.arrays["volume_A3"]
-    slope = -(energy[2:] - energy[:-2]) / (volume[2:] - volume[:-2]) / GPa
-    inside = curves.arrays["inside_window"][1:-1]
-    stress = curves.arrays["pressure_relaxed_GPa"][1:-1]
-    assert_allclose(slope[inside], stress[inside], rtol=0.02, atol=0.02)
-
-
-def test_a_start_far_from_rest_fails_the_check_of_the_minimum(relaxed):
-    swollen = relaxed.structures[RELAXED].copy()
-    swollen.set_cell(1.01 * swollen.cell.array, scale_atoms=True)
-    found = eos(Springs(CRYSTAL), swollen, SYSTEM, HOW.eos, quiet)
-    missed = {check.name for check in found.checks if not check.ok}
-    assert missed == {f"V0{suffix}_against_relaxed" for suffix in ("", "_strain", "_fixed")}
 
 
 def labelled(n, seed=5):

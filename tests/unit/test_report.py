@@ -188,6 +188,29 @@ def test_result_file_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
+EVIDENCE = project_root() / "regression" / "evidence" / "pb10po46o"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "diffusion/P4GPa/T500K",
+        "mechanism/P0GPa/T500K",
+        "lattice/P0GPa",
+        "eos/P0GPa",
+        "neb/P2.45GPa/slide",
+    ],
+)
+def test_show_finds_the_committed_run_of_the_same_state(place, tmp_path):
+    committed = EVIDENCE / place / "result.json"
+    here = tmp_path / "result.json"
+    here.write_bytes(committed.read_bytes())
+    assert show.collect(here).evidence_file == committed
+    other = Result.read(committed)
+    replace(other, state=other.state | {"engine": "mlip"}).write(here)
+    assert show.collect(here).evidence is None  # the committed one is the shipped potential's
+
+
 def test_show_finds_no_evidence_for_an_unknown_state(tmp_path):
     state = STATE | {"pressure_GPa": 3.21}
     Result("diffusion", "pb10po46o", state, bound(0, 3.0)).write(tmp_path / "result.json")

@@ -30,12 +30,15 @@ def eos(
     system: SystemSettings,
     settings: EosSettings,
     note: Note,
+    *,
+    trained_GPa: tuple[float, float] | None = None,
 ) -> Outcome:
     """Energy against strain of all three axes, and the cell against pressure.
 
     Parameters
     ----------
     relaxed : Atoms         at zero pressure, as bin/lattice.py leaves it
+    trained_GPa : (float, float)    pressures that the potential saw: strains beyond are marked
 
     Returns
     -------
@@ -94,6 +97,8 @@ def eos(
     outcome.arrays |= {"strain": strain, "volume_A3": volume, "inside_window": inside}
     outcome.arrays |= {"energy_fixed_eV": fixed, "energy_relaxed_eV": energy}
     outcome.arrays |= {"pressure_relaxed_GPa": pressure}
+    if trained_GPa:
+        outcome.arrays["inside_training"] = _inside_training(strain, pressure, trained_GPa, outcome)
     outcome.arrays |= {"pressure_GPa": np.array(settings.pressures_GPa)}
     outcome.arrays |= {"in_fit": np.arange(len(settings.pressures_GPa)) < same}
     outcome.arrays |= {f"{name}_under_pressure": values for name, values in cells.items()}
@@ -129,6 +134,22 @@ def _between(strain: Array, window: tuple[float, float], step: float) -> NDArray
     # a thousandth of a step: the ends belong to the window, whatever rounding did to them
     inside: NDArray[np.bool_] = (strain > window[0] - 1e-3 * step) & (
         strain < window[1] + 1e-3 * step
+    )
+    return inside
+
+
+def _inside_training(
+    strain: Array, pressure_GPa: Array, trained_GPa: tuple[float, float], outcome: Outcome
+) -> NDArray[np.bool_]:
+    """Which strains have a pressure that the potential saw, with a check that names the others."""
+    low, high = trained_GPa
+    inside: NDArray[np.bool_] = (pressure_GPa >= low) & (pressure_GPa <= high)  # not where nan
+    outside = ", ".join(f"{s:+.3f}" for s in strain[~inside])
+    outcome.passes(
+        "strain_inside_training",
+        bool(inside.all()),
+        f"pressures of the potential's data, {low:g} ... {high:g} GPa"
+        + (f"; strains outside: {outside}" if outside else ""),
     )
     return inside
 

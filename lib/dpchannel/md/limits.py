@@ -69,6 +69,17 @@ def check_limits(
     return Check(_NAME, False, text)
 
 
+def trained_pressures(potential: Path) -> tuple[float, float] | None:
+    """Lowest and highest pressure (GPa) of the card beside the potential; None without a card.
+
+    Raises
+    ------
+    PotentialError      an unreadable card
+    """
+    content = _card(potential)
+    return content.range.pressure_GPa if content else None
+
+
 def check_composition(potential: Path, symbols: Sequence[str], *, force: bool = False) -> Check:
     """Compare the atoms of a structure with the fractions of the elements in the training data.
 

@@ -62,11 +62,16 @@ def collect(path: Path) -> Shown:
 
 
 def _evidence_file(result: Result) -> Path | None:
+    """Where the same state is committed; None for other engines, which have places of their own."""
     state = result.state
-    if "pressure_GPa" in state and "mode" in state:  # of melting: all temperatures at once
-        folder = StatePoint(float(state["pressure_GPa"]), 0.0).path.parent
-        return evidence_path(result.system, result.task, folder / state["mode"])
-    if "pressure_GPa" not in state or "temperature_K" not in state:
+    if "pressure_GPa" not in state or state.get("engine", "dp") != "dp":
         return None
-    point = StatePoint(float(state["pressure_GPa"]), float(state["temperature_K"]))
-    return evidence_path(result.system, result.task, point.path)
+    point = StatePoint(float(state["pressure_GPa"]), float(state.get("temperature_K", 0.0)))
+    folder = point.path.parent
+    if part := state.get("mode", state.get("case")):  # melting: all temperatures at once; a path
+        folder /= part
+    elif point.temperature_K > 0:
+        folder = point.path
+    elif "temperature_K" not in state:  # of several temperatures: nothing is committed as one
+        return None
+    return evidence_path(result.system, result.task, folder)

@@ -21,7 +21,7 @@ HEADER = (
 
 AT_REST = {"pressure_GPa": 0.0, "temperature_K": 0.0}  # a structure that states no pressure
 _OF_SERIES = re.compile(r"(a|c|V|H)_T[\d.]+K")  # averages at each temperature of a heating
-_DIGITS = {"A": 4, "A^3": 2}  # one more than in Table I of the paper
+_DIGITS = {"A": 4, "A^3": 2, "eV": 3}  # one more than in Table I of the paper
 WIDTH_WITH_METHOD = 110
 _GIVEN_UP = (("95 % interval",), ("95 % interval", "committed"))  # one after the other, if narrow
 
@@ -141,7 +141,7 @@ def with_error(q: Quantity) -> str:
         return "-"
     sign = {"upper_bound": "< ", "lower_bound": "> "}.get(q.kind, "")
     if not q.stderr:
-        if digits := _DIGITS.get(q.unit):
+        if (digits := _DIGITS.get(q.unit)) and abs(q.value) >= 10**-digits:
             return f"{sign}{q.value:.{digits}f}"
         exact = float(q.value).is_integer() and abs(q.value) < 1e6
         return f"{sign}{q.value:.0f}" if exact else f"{sign}{q.value:.3g}"
