@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from dpchannel.physics.collective import analyse_collective, haven_ratio
@@ -72,7 +73,32 @@ def test_vibration_of_a_whole_column_is_not_collective_diffusion():
     x = rng.normal(0, 0.3, (800, 16, 1)).repeat(N, axis=1)[..., None][:, :, 0]
     x = np.concatenate([np.zeros((800, 16 * N, 2)), x], axis=2)
     charge = analyse_collective(x, np.arange(800) * 0.05, COLUMNS, 2, D_A, SETTINGS)
-    assert charge.quantities["D_c_collective"].kind == "upper_bound"
+    bound = charge.quantities["D_c_collective"]
+    assert bound.kind == "upper_bound"
+    slide = N * D_A**2 / (2 * 16 * 39.5) * 1e-4  # one of 16 columns: (n d)^2 / n
+    assert_allclose(bound.value, -np.log(0.05) * slide, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rigid", [True, False])
+def test_bounds_of_tracer_and_charge_cover_few_events(rigid):
+    """1.6 hops of single ions, or as many slides, expected in a run: 95 % of 60 runs hold D."""
+    rng, held = np.random.default_rng(8), []
+    rate, n_frame = 1.6 / (16 if rigid else 16 * N) / (200 * DT), 200
+    tracer = rate * D_A**2 / 2 * 1e-4
+    for _ in range(60):
+        hops = rng.poisson(rate * DT / 2, (n_frame, 16 if rigid else 16 * N, 2))
+        walk = (hops[..., 0] - hops[..., 1]).cumsum(axis=0)
+        x = rng.normal(0, 0.15, (n_frame, 16 * N, 3))
+        x[..., 2] += D_A * (np.repeat(walk, N, axis=1) if rigid else walk)
+        one, both_ = both(x, np.arange(n_frame) * DT)[:2]
+        held.append(
+            (
+                one.quantities["D_c"].value >= tracer,
+                both_.quantities["D_c_collective"].value >= (N if rigid else 1) * tracer,
+            )
+        )
+    # four errors of 60 runs below 95 %
+    assert (np.mean(held, axis=0) > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 60)).all()
 
 
 def test_one_channel_has_no_haven_ratio():

@@ -10,7 +10,9 @@ from scipy.stats import poisson
 from dpchannel.errors import InputError
 from dpchannel.physics.intervals import (
     HopCount,
+    count_of_channels,
     diffusion_interval,
+    fay_feuer,
     garwood,
     student_t,
     studentised_bootstrap,
@@ -44,6 +46,38 @@ def test_garwood_covers(mean):
     ends = np.array([garwood(k, 0.95) for k in n])
     covered = poisson.pmf(n, mean)[(ends[:, 0] <= mean) & (mean <= ends[:, 1])].sum()
     assert covered >= 0.95
+
+
+def test_no_event_is_bounded_by_three_of_the_largest():
+    """Nothing was seen, but three slides of a column of 4 ions may have been missed: 12 hops."""
+    assert_allclose(fay_feuer(0, 0.0, 4.0, 0.90), (0.0, -4 * np.log(0.05)), rtol=1e-12)
+    assert_allclose(fay_feuer(7, 7.0, 1.0, 0.95), garwood(7, 0.95), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_channel", [4, 16, 64])
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("events", [0.3, 1, 3, 10])
+def test_counts_cover_events_of_any_size(n_channel, size, events):
+    """Single hops, or slides of 4 ions in columns of 4: nobody is told which of them it is."""
+    rng = np.random.default_rng(int(10 * events) + size)
+    held = []
+    for _ in range(400):
+        seen = size * rng.poisson(events / n_channel, n_channel)
+        count = count_of_channels(seen, 1000.0, 14.0, SETTINGS, at_once=4)
+        low, high = count.interval(0.95)
+        true = count.diffusivity(size * events)
+        held.append((low <= true <= high, true <= count.interval(0.90)[1]))
+    assert (np.mean(held, axis=0) > lowest(400)).all()
+
+
+def test_slides_are_worth_as_many_independent_hops_as_there_were_slides():
+    """16 channels, every second of which slid once: 8 events, 32 hops, no estimate from them."""
+    count = count_of_channels(np.tile([4, 0], 8), 1000.0, 14.0, SETTINGS, at_once=4)
+    assert count.n == 32
+    assert count.events == pytest.approx(15.0)  # (n - 1) / n of the scatter of whole slides or none
+    slopes = np.tile([2e-3, 0.0], 8)
+    found = diffusion_interval(slopes, [count], SETTINGS, diffusive=True, fit_stderr=0.0)
+    assert found.kind == "upper_bound" and "up to 4 by one event" in found.upper_method
 
 
 @pytest.mark.parametrize("n_channel", [2, 4, 8])
@@ -127,7 +161,8 @@ def test_moves_of_two_kinds_are_bounded_by_both():
     slopes = np.full(16, 1e-3) * np.linspace(0.9, 1.1, 16)
     found = diffusion_interval(slopes, [along, out], SETTINGS, diffusive=True, fit_stderr=0.0)
     assert_allclose(found.upper, along.interval(0.9)[1] + 3.0 / 1000 * 50 / 2, rtol=2e-3)
-    assert "hops: 29, changes of channel: 0" in found.upper_method
+    assert "hops: 29, taken as independent" in found.upper_method
+    assert "changes of channel: 0" in found.upper_method
 
 
 def test_many_hops_that_lead_nowhere_are_bounded_by_their_number():

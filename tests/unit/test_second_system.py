@@ -129,11 +129,17 @@ def test_three_dimensions():
     settings = load(DiffusionSettings, INPUTS / "diffusion.toml")
     rng, step_A = np.random.default_rng(4), 0.3
     walk = np.cumsum(step_A * rng.standard_normal((2000, 40, 3)), axis=0)
-    found = analyse_isotropic(walk, np.arange(2000) * 0.1, settings)
+    time_ps = np.arange(2000) * 0.1
+    found = analyse_isotropic(walk, time_ps, settings, apart_A=3.0)
     D = found.quantities["D_3d"]
     exact = step_A**2 / (2 * 0.1) * 1e-4  # A^2/ps -> cm2/s
     assert D.kind == "estimate" and abs(D.value - exact) < 4 * D.stderr
-    assert set(found.quantities) == {"D_3d", "D_3d_SI", "D_3d_slope", "ion_ns"}
+    assert set(found.quantities) == {"D_3d", "D_3d_SI", "D_3d_slope", "n_moves", "ion_ns"}
+    shaking = analyse_isotropic(rng.normal(0, 0.15, walk.shape), time_ps, settings, apart_A=3.0)
+    bound = shaking.quantities["D_3d"]  # three moves by 3 A were missed at most: D = rate d^2 / 6
+    missed = -np.log(0.05) / (40 * 1999 * 0.1) * 3.0**2 / 6 * 1e-4
+    assert bound.kind == "upper_bound" and shaking.quantities["n_moves"].value == 0
+    assert_allclose(bound.value, missed, rtol=1e-9)
     none = changed(axis="none", vacancies=0)
     assert not classify(CRYSTAL, none).has_channel
     with pytest.raises(InputError, match="the system has none"):

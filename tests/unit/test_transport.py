@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
 from dpchannel.physics.intervals import garwood
-from dpchannel.physics.transport import _changes_of_channel, analyse_diffusion, expected_hops
+from dpchannel.physics.transport import analyse_diffusion, expected_hops, moves
 from dpchannel.report.cross_check import kinisi_diffusion
 from dpchannel.results import Result
 from dpchannel.settings import DiffusionSettings, load
@@ -71,12 +71,15 @@ def test_vibration_in_the_plane_is_a_bound_far_below_D_c(many):
     assert 0 < q["D_ab"].value < 1e-3 * q["D_c"].value
 
 
-def test_no_hop_gives_the_bound_of_three_events_and_the_slope_beside_it():
+def test_no_hop_gives_the_bound_of_three_slides_and_the_slope_beside_it():
+    """Each of three slides that were missed would have moved all 4 ions of a column."""
     q = analyse(2, 4, 0.0).quantities
     ion_ps = 16 * 499 * DT
     assert q["n_hops"].value == 0
-    assert q["D_c"].kind == "upper_bound"
-    assert_allclose(q["D_c"].value, -np.log(0.05) / ion_ps * D_A**2 / 2 * 1e-4, rtol=1e-9, atol=0)
+    assert q["D_c"].kind == q["D_c_hops"].kind == "upper_bound"
+    single = -np.log(0.05) / ion_ps * D_A**2 / 2 * 1e-4
+    assert_allclose(q["D_c_hops"].value, single, rtol=1e-9, atol=0)
+    assert_allclose(q["D_c"].value, 4 * single, rtol=1e-9, atol=0)
     assert q["D_c"].ci95 == (0.0, q["D_c"].value)
     assert_allclose(q["D_3d"].value, q["D_c"].value / 3, rtol=1e-9, atol=0)
     assert_allclose(q["hop_rate"].value, -np.log(0.05) / ion_ps * 1000, rtol=1e-9)
@@ -213,7 +216,7 @@ def test_no_ion_seen_to_change_its_channel_bounds_D_across_it():
     assert left["D_ab"].value > garwood(1, 0.9)[1] / 3.0 * across
     x[350:, 3, 0] += 10.0  # on to the next channel, with the shaking of 0.15 A
     twice = analyse_diffusion(x, time, columns, 2, D_A, SETTINGS, apart_A=10.0)
-    assert _changes_of_channel(x, 2, 10.0) == 2
+    assert moves(x[..., :2], 10.0) == 2
     assert twice.quantities["D_ab"].value > garwood(2, 0.9)[1] / 3.0 * across
 
 

@@ -8,7 +8,12 @@ from scipy.stats import t as student
 
 from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Walk
-from dpchannel.physics.intervals import CONFIDENCE, diffusion_interval
+from dpchannel.physics.intervals import (
+    CONFIDENCE,
+    HopCount,
+    count_of_channels,
+    diffusion_interval,
+)
 from dpchannel.physics.msd import group_msd, lag_count, lag_times
 from dpchannel.physics.quantities import diffusion_quantities, msd_arrays
 from dpchannel.physics.transport import Transport, fit_msd
@@ -30,7 +35,8 @@ def analyse_collective(
     """D of the charge along the channel: the slope of <|sum of displacements|^2> / n.
 
     Channels are taken as independent. Frames closer than a residence are left out, so that the
-    vibration of a whole column is not taken for diffusion. Parameters are those of
+    vibration of a whole column is not taken for diffusion, and where few columns moved a bound
+    allows for slides that were not seen. Parameters are those of
     transport.analyse_diffusion.
 
     Returns
@@ -51,8 +57,9 @@ def analyse_collective(
     jump = d_A / np.sqrt(n_ion / len(columns))
     fit = fit_msd(mean, lag_ps, Walk(1, len(along), len(columns), jump), settings)
     slopes = fit.slope(by_channel) * share
+    count = _moves_of_columns(along, columns, d_A, time_ps, settings)
     interval = diffusion_interval(
-        slopes, (), settings, diffusive=fit.exponent is not None, fit_stderr=fit.stderr
+        slopes, (count,), settings, diffusive=fit.exponent is not None, fit_stderr=fit.stderr
     )
     arrays = msd_arrays(NAME, by_channel, share, mean, fit, slopes, lag_ps)
     return Transport(
@@ -60,6 +67,26 @@ def analyse_collective(
         arrays | {f"lag_ps_{NAME}": lag_ps},
         [Check(f"diffusive_{NAME}", fit.exponent is not None, fit.why)],
     )
+
+
+def _moves_of_columns(
+    along: Array,
+    columns: Sequence[NDArray[np.integer]],
+    d_A: float,
+    time_ps: Array,
+    settings: DiffusionSettings,
+) -> HopCount:
+    """Net hops of each column over the run, squared: what they add to D of the charge.
+
+    A column that moves by m hops in all adds m^2 where m single ones add m, so a slide of n ions
+    counts n^2. Positions along the axis (n_frame, n_ion) A.
+    """
+    net = np.round((along[-1] - along[0]) / d_A)
+    by_channel = np.array([net[column].sum() ** 2 for column in columns])
+    longest = max(len(column) for column in columns)
+    ion_ps = along.shape[1] * float(time_ps[-1] - time_ps[0])
+    what = "squared net hops of columns"
+    return count_of_channels(by_channel, ion_ps, d_A**2, settings, at_once=longest**2, what=what)
 
 
 def _stride(time_ps: Array, residence_ps: float) -> int:

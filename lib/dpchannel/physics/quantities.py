@@ -51,12 +51,12 @@ def diffusion_quantities(
 def hop_quantities(
     count: HopCount, columns: Sequence[NDArray[np.integer]], settings: DiffusionSettings
 ) -> dict[str, Quantity]:
-    """`hop_rate` and the D that follows from it, with what they were counted in."""
+    """`hop_rate` and the D that follows from it, hops taken as independent, with their counts."""
     ion_ns = count.ion_ps / 1000
     low, high = garwood(count.n, CONFIDENCE)
     upper = garwood(count.n, 2 * CONFIDENCE - 1)[1] / ion_ns
-    few = count.n < settings.min_hops or len(columns) < settings.min_channels
-    method = f"{count.n} hops in {ion_ns:.3g} ion ns; Poisson (Garwood)"
+    few = count.events < settings.min_hops or len(columns) < settings.min_channels
+    method = f"{count.n} hops in {ion_ns:.3g} ion ns, taken as independent; Poisson (Garwood)"
     error = None if few else np.sqrt(count.n)
     value, ends = (
         (upper, (0.0, upper)) if few else (count.n / ion_ns, (low / ion_ns, high / ion_ns))

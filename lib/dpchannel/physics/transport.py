@@ -10,9 +10,9 @@ from dpchannel.errors import InputError, NotDiffusive
 from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Fit, Walk, fit_diffusion, fit_line
 from dpchannel.physics.hops import Hops, hops, lattice_phase
-from dpchannel.physics.intervals import HopCount, diffusion_interval
+from dpchannel.physics.intervals import HopCount, count_of_channels, diffusion_interval
 from dpchannel.physics.jumps import independence, persistence
-from dpchannel.physics.msd import group_msd, lag_count, lag_times
+from dpchannel.physics.msd import group_msd, lag_count, lag_times, msd
 from dpchannel.physics.quantities import (
     diffusion_quantities,
     hop_arrays,
@@ -69,8 +69,9 @@ def analyse_diffusion(
     Transport   quantities `D_c D_ab D_3d` (cm2/s; `_SI` in m2/s), `D_*_slope`, `D_c_hops`,
                 `hop_rate` (1/ns per ion), `n_hops`, `n_returns`, `ion_ns`, `n_channels`,
                 `ions_per_channel`, `exponent_c` when there is one. A D that is only bounded has
-                kind `upper_bound` and the one-sided limit as its value; what the slope says is in
-                `D_*_slope`.
+                kind `upper_bound` and the one-sided limit as its value, which allows for whole
+                columns that moved unseen; what the slope says is in `D_*_slope`, and what hops
+                taken as independent say in `D_c_hops`.
 
     Raises
     ------
@@ -83,14 +84,19 @@ def analyse_diffusion(
     n_ion = sum(len(column) for column in columns)
     ion_ps = n_ion * (n_frame - 1) * lag_ps[1]
     square = d_A**2 * float(np.mean(found.step**2)) if len(found) else d_A**2
-    count = HopCount(len(found), ion_ps, square)
+    channel_of = np.empty(positions.shape[1], int)
+    for k, column in enumerate(columns):
+        channel_of[column] = k
+    by_channel = np.bincount(channel_of[found.ion], minlength=len(columns)).astype(np.float64)
+    longest = max(len(column) for column in columns)  # all ions of a column may move at once
+    count = count_of_channels(by_channel, ion_ps, square, settings, at_once=longest)
     counts: dict[str, tuple[HopCount, ...]] = {
         "c": (count,),
         "ab": (),
         "3d": (replace(count, mean_square_A2=square / 3),),
     }
     if apart_A is not None:  # that no ion was seen to leave its channel bounds how often one does
-        left = _changes_of_channel(positions, axis, apart_A)
+        left = moves(positions[:, :, [k for k in range(3) if k != axis]], apart_A)
         counts["ab"] = (HopCount(left, ion_ps, apart_A**2 / 2, "changes of channel"),)
         counts["3d"] += (HopCount(left, ion_ps, apart_A**2 / 3, "changes of channel"),)
     share = np.array([len(column) for column in columns]) * len(columns) / n_ion
@@ -115,18 +121,22 @@ def analyse_diffusion(
         if name == "c" and fit.exponent is not None:
             quantities["exponent_c"] = Quantity(fit.exponent, "", method=fit.why)
     returns, lasting = persistence(found)
-    checks += [independence(found, columns, time_ps, settings.concerted_ps), lasting]
+    checks += [independence(found, columns, time_ps, settings.independent_ps), lasting]
     return Transport(quantities | returns, arrays, checks)
 
 
-def analyse_isotropic(positions: Array, time_ps: Array, settings: DiffusionSettings) -> Transport:
+def analyse_isotropic(
+    positions: Array, time_ps: Array, settings: DiffusionSettings, *, apart_A: float
+) -> Transport:
     """D in all directions where ions move through the whole crystal, with no sites to hop between.
 
     Every ion counts as independent, as in any tracer D; parameters are those of analyse_diffusion.
+    An ion that was half of `apart_A` away, the shortest distance of two ions, has moved: that few
+    or none did bounds D where the slope of a vibration would say too little.
 
     Returns
     -------
-    Transport   `D_3d` (cm2/s; `_SI` in m2/s), `D_3d_slope` and `ion_ns`
+    Transport   `D_3d` (cm2/s; `_SI` in m2/s), `D_3d_slope`, `n_moves` and `ion_ns`
 
     Raises
     ------
@@ -135,19 +145,22 @@ def analyse_isotropic(positions: Array, time_ps: Array, settings: DiffusionSetti
     n_frame, n_ion = positions.shape[:2]
     lag_ps = _lags(time_ps, n_frame, settings)
     each = [np.array([k]) for k in range(n_ion)]
-    by_ion = group_msd(positions, each, n_lag=len(lag_ps)).sum(axis=2)
+    by_ion = np.stack([msd(positions[:, ion], n_lag=len(lag_ps)) for ion in each], axis=1)
     mean, share = by_ion.mean(axis=1), np.ones(n_ion)
     fit = fit_msd(mean, lag_ps, Walk(3, n_frame, n_ion), settings)
+    ion_ps = n_ion * (n_frame - 1) * float(lag_ps[1])
+    count = HopCount(moves(positions, apart_A), ion_ps, apart_A**2 / 3, "moves of ions")
     interval = diffusion_interval(
         fit.slope(by_ion),
-        (),
+        (count,),
         settings,
         diffusive=fit.exponent is not None,
         fit_stderr=fit.stderr,
     )
-    ion_ns = n_ion * (n_frame - 1) * float(lag_ps[1]) / 1000
     quantities = diffusion_quantities("3d", interval, fit, n_ion, n_ion)
-    quantities["ion_ns"] = Quantity(ion_ns, "ns", n=n_ion, n_independent=n_ion)
+    method = f"each further than {apart_A / 2:.2g} A from where the ion was"
+    quantities["n_moves"] = Quantity(count.n, "", method=method)
+    quantities["ion_ns"] = Quantity(ion_ps / 1000, "ns", n=n_ion, n_independent=n_ion)
     arrays = msd_arrays("3d", by_ion, share, mean, fit, fit.slope(by_ion), lag_ps)
     check = Check("diffusive_3d", fit.exponent is not None, fit.why)
     return Transport(quantities, arrays | {"lag_ps": lag_ps}, [check])
@@ -179,15 +192,14 @@ def _by_direction(channel_msd: Array, axis: int) -> dict[str, Array]:
     return {"c": along, "ab": across, "3d": total}
 
 
-def _changes_of_channel(positions: Array, axis: int, apart_A: float) -> int:
-    """How often ions went half the distance of two channels sideways, each time from a new home.
+def moves(positions: Array, apart_A: float) -> int:
+    """How often ions (n_frame, n_ion, n_axis) A went half of `apart_A`, each time from a new home.
 
-    The home moves by one channel towards the ion, so that shaking halfway counts once.
+    The home moves by `apart_A` towards the ion, so that shaking halfway counts once.
     """
-    sideways = positions[:, :, [k for k in range(3) if k != axis]]
-    far = np.linalg.norm(sideways - sideways[0], axis=2).max(axis=0) > apart_A / 2
     count = 0
-    for path in sideways[:, far].transpose(1, 0, 2):
+    for ion in range(positions.shape[1]):  # one at a time: no copy of all coordinates
+        path = positions[:, ion]
         home, frame = path[0], 0
         while True:
             away = np.linalg.norm(path[frame:] - home, axis=1)

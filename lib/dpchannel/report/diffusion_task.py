@@ -24,7 +24,7 @@ from dpchannel.results import Check, Quantity, Result
 from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.classify import Sites, classify
-from dpchannel.structures.measure import channel_distance, site_spacing
+from dpchannel.structures.measure import channel_distance, nearest, site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -88,7 +88,8 @@ def analyse(
             apart_A=channel_distance(mobile.cells.mean(axis=0), sites),
         )
     else:
-        transport = analyse_isotropic(positions, mobile.time_ps, settings)
+        apart = nearest(trajectory.atoms[mobile.index])
+        transport = analyse_isotropic(positions, mobile.time_ps, settings, apart_A=apart)
     quantities = transport.quantities | average_quantities(trajectory, sites, series)
     quantities |= integrity(trajectory, sites, system)
     if sites.has_channel:

@@ -28,7 +28,7 @@ from dpchannel.report.framework import integrity, of_runs
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import DiffusionSettings, SystemSettings, load
 from dpchannel.structures.classify import Sites, classify
-from dpchannel.structures.measure import channel_distance, site_spacing
+from dpchannel.structures.measure import channel_distance, nearest, site_spacing
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -163,7 +163,9 @@ def _transport(
     starts = np.cumsum([0, *(part.ions.shape[1] for part in parts[:-1])])
     time_ps, sites = parts[0].trajectory.mobile.time_ps, parts[0].sites
     if not sites.has_channel:
-        return analyse_isotropic(ions, time_ps, settings), []
+        first = parts[0].trajectory
+        apart = nearest(first.atoms[first.mobile.index])
+        return analyse_isotropic(ions, time_ps, settings, apart_A=apart), []
     columns = [
         column + start for part, start in zip(parts, starts, strict=True) for column in part.columns
     ]

@@ -49,3 +49,4 @@ class DiffusionSettings(Strict):
     bootstrap_samples: int = Field(ge=200)
     seed: int
     concerted_ps: float = Field(gt=0)
+    independent_ps: tuple[float, ...] = Field(min_length=1)
