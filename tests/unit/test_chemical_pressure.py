@@ -9,8 +9,16 @@ from ase.units import GPa
 from numpy.testing import assert_allclose
 
 from dpchannel.benchmark.by_files import LabelerCalculator
-from dpchannel.benchmark.chemical import Bench, _reproduced, chemical_pressure, measures
+from dpchannel.benchmark.chemical import (
+    Bench,
+    Curve,
+    _phase_at_rest,
+    _reproduced,
+    chemical_pressure,
+    measures,
+)
 from dpchannel.benchmark.chemical_points import on_published
+from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import EngineFailed, EngineMissing, InputError
 from dpchannel.labels.doped import spins, write_doped
 from dpchannel.labels.frame_file import read_frame, with_results, write_frame
@@ -240,3 +248,19 @@ def test_frames_that_differ_by_their_moments_are_two_frames():
     assert frame_id(other) == frame_id(CRYSTAL)
     other.set_initial_magnetic_moments(np.eye(len(other))[0])
     assert frame_id(other) != frame_id(CRYSTAL)
+
+
+def test_equivalents_are_looked_for_in_the_phase_at_rest_alone():
+    """An edge that shrinks evenly to 3 GPa and by a jump beyond, where the space group is new."""
+    pressures = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
+    groups = dict.fromkeys(pressures, "P-6 (174)") | {4.0: "P3 (143)"}  # 6 GPa lies beyond a gap
+    outcome = Outcome()
+    inside = _phase_at_rest(pressures, groups, outcome)
+    assert list(inside) == [True] * 5 + [False] * 2
+    (check,) = outcome.checks
+    assert not check.ok and "P-6 (174) from -1 to 3 GPa; P3 (143) at 4 GPa" in check.text
+    edge = np.array([4.1, 4.0, 3.9, 3.8, 3.7, 3.3, 3.2])
+    curve = Curve(np.array(pressures), {"edge": edge}, inside)
+    assert curve.equivalent("edge", 3.75) == pytest.approx(2.5, abs=0.01)
+    assert curve.equivalent("edge", 3.4) is None
+    assert _phase_at_rest(pressures, dict.fromkeys(pressures, "P3 (143)"), Outcome()).all()

@@ -1,14 +1,16 @@
 """Lattice and ring edges against pressure, and the pressure that a dopant is worth (Fig. 7)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from numpy.typing import NDArray
 
+from dpchannel.benchmark.lattice import space_group
 from dpchannel.benchmark.outcome import Outcome
 from dpchannel.errors import InputError
 from dpchannel.physics.equivalent import equivalent_pressure
@@ -25,6 +27,29 @@ from dpchannel.structures.relax import relax_shaken
 Note = Callable[[str], None]
 Measured = dict[str, float]
 UNITS = {"V": "A^3"}  # of the others: A
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Measures of the pure crystal, name -> (n_pressure,), and where it is the phase at rest."""
+
+    pressures_GPa: Array
+    values: dict[str, Array]
+    inside: NDArray[np.bool_]
+
+    def at_rest(self, name: str) -> float:
+        """The measure without pressure."""
+        return float(self.values[name][np.abs(self.pressures_GPa).argmin()])
+
+    def equivalent(self, name: str, target: float) -> float | None:
+        """GPa at which the phase at rest has this value; None outside it, or where it turns."""
+        inside = self.inside
+        try:
+            return equivalent_pressure(
+                self.pressures_GPa[inside], self.values[name][inside], target
+            )
+        except InputError:  # a curve that turns has no equivalent: said in the method
+            return None
 
 
 @dataclass(frozen=True)
@@ -144,12 +169,12 @@ def chemical_pressure(
         energy = Quantity(float(atoms.get_potential_energy()), "eV", n=1, method=dopants.name)
         outcome.quantities[f"energy_{site}"] = energy
         found = measures(atoms, system, stands_for)
-        _equivalents(site, found, known, curve, settings, outcome, dopants.name)
+        _equivalents(site, found, known, curve, outcome, dopants.name)
     for name, pair in settings.published.items():
         if (pair.system, pair.dopant) == (system.system.name, settings.dopant):
             theirs = measures(read_structure(inputs / pair.pure), system, {})
             found = measures(read_structure(inputs / pair.doped), system, stands_for)
-            _equivalents(name, found, theirs, curve, settings, outcome, "published structure")
+            _equivalents(name, found, theirs, curve, outcome, "published structure")
     _beside_paper(curve, system, settings, outcome)
     return outcome
 
@@ -160,9 +185,10 @@ def _curve(
     settings: ChemicalPressureSettings,
     bench: Bench,
     outcome: Outcome,
-) -> dict[str, Array]:
-    """Every measure (n_pressure,) of the pure crystal; outward from zero, each from the last."""
+) -> Curve:
+    """The pure crystal; outward from zero, each pressure from the last."""
     found: dict[float, Measured] = {}
+    groups: dict[float, str] = {}
     pressures = settings.pressures_GPa
     for branch in (
         [p for p in pressures if p >= 0],
@@ -172,62 +198,80 @@ def _curve(
         for pressure_GPa in branch:
             atoms = bench.relaxed(f"P{pressure_GPa:g}GPa", atoms, pressure_GPa)
             found[pressure_GPa] = measures(atoms, system, {})
-    names = [n for n in found[0.0] if n != "energy" and all(n in found[p] for p in pressures)]
-    curve = {name: np.array([found[p][name] for p in pressures]) for name in names}
-    outcome.arrays |= {"pressure_GPa": np.array(pressures)} | curve
-    for name, values in curve.items():
+            groups[pressure_GPa] = space_group(atoms, settings.symmetry_A)
+    names = [name for name in found[0.0] if name != "energy"]
+    missing = {n: [f"{p:g}" for p in pressures if n not in found[p]] for n in names}
+    for name in [name for name in names if missing[name]]:
+        names.remove(name)
+        outcome.miss(name, f"no such measure at {', '.join(missing[name])} GPa: left out")
+    curve = Curve(
+        np.array(pressures),
+        {name: np.array([found[p][name] for p in pressures]) for name in names},
+        _phase_at_rest(pressures, groups, outcome),
+    )
+    outcome.arrays |= {"pressure_GPa": curve.pressures_GPa, "inside_phase": curve.inside}
+    outcome.arrays |= curve.values
+    for name, values in curve.values.items():
         for pressure_GPa, value in zip(pressures, values, strict=True):
             quantity = Quantity(float(value), UNITS.get(name, "A"), n=1, method=bench.name)
             outcome.quantities[f"{name}_{pressure_GPa:g}GPa"] = quantity
     return curve
 
 
+def _phase_at_rest(
+    pressures: Sequence[float], groups: Mapping[float, str], outcome: Outcome
+) -> NDArray[np.bool_]:
+    """Which pressures, without a gap around zero, leave the crystal its space group."""
+    same = np.array([groups[p] == groups[0.0] for p in pressures])
+    zero = pressures.index(0.0)
+    first = next((k + 1 for k in range(zero, -1, -1) if not same[k]), 0)
+    last = next((k for k in range(zero, len(same)) if not same[k]), len(same))
+    inside: NDArray[np.bool_] = (np.arange(len(same)) >= first) & (np.arange(len(same)) < last)
+    outside = [
+        f"{groups[p]} at {p:g} GPa" for p, here in zip(pressures, inside, strict=True) if not here
+    ]
+    text = f"{groups[0.0]} from {pressures[first]:g} to {pressures[last - 1]:g} GPa"
+    if outside:
+        text += f"; {', '.join(outside)}: another crystal, in which no equivalent is looked for"
+    outcome.passes("one_phase", not outside, text)
+    return inside
+
+
 def _equivalents(
     site: str,
     found: Measured,
     known: Measured,
-    curve: dict[str, Array],
-    settings: ChemicalPressureSettings,
+    curve: Curve,
     outcome: Outcome,
     method: str,
 ) -> None:
-    at_rest = settings.pressures_GPa.index(0.0)
     outcome.state["sites"].append(site)
-    for name in curve:
+    for name in curve.values:
         if name not in found or name not in known:
             continue
         outcome.quantities[f"{name}_{site}"] = Quantity(
             found[name], UNITS.get(name, "A"), n=1, method=method
         )
         ratio = found[name] / known[name]
-        pressure = _pressure(curve, name, ratio * float(curve[name][at_rest]), settings)
-        how = f"{method}: {ratio:.4f} times the pure crystal's" if pressure is not None else (
-            f"{method}: {ratio:.4f} times the pure crystal's lies outside the curve, or it turns"
-        )  # fmt: skip
+        pressure = curve.equivalent(name, ratio * curve.at_rest(name))
+        how = f"{method}: {ratio:.4f} times the pure crystal's"
+        if pressure is None:
+            how += " lies outside the curve of its phase, or that turns"
         outcome.quantities[f"P_{name}_{site}"] = Quantity(pressure, "GPa", n=1, method=how)
 
 
-def _pressure(
-    curve: dict[str, Array], name: str, target: float, settings: ChemicalPressureSettings
-) -> float | None:
-    try:
-        return equivalent_pressure(np.array(settings.pressures_GPa), curve[name], target)
-    except InputError:  # a curve that turns has no equivalent: said in the method
-        return None
-
-
 def _beside_paper(
-    curve: dict[str, Array],
+    curve: Curve,
     system: SystemSettings,
     settings: ChemicalPressureSettings,
     outcome: Outcome,
 ) -> None:
     """The paper's edge on this curve, as it stands and as a ratio to its own pure crystal."""
     paper = settings.paper
-    if paper.measure not in curve:
+    if paper.measure not in curve.values:
         outcome.summary = f"{system.system.name} has no {paper.measure}: nothing of the paper's."
         return
-    at_rest = float(curve[paper.measure][settings.pressures_GPa.index(0.0)])
+    at_rest = curve.at_rest(paper.measure)
     targets = {
         "P_paper": (paper.edge_A, f"{paper.edge_A:g} A on this curve"),
         "P_paper_ratio": (
@@ -237,7 +281,7 @@ def _beside_paper(
     }
     words = []
     for name, (target, how) in targets.items():
-        value = _pressure(curve, paper.measure, target, settings)
+        value = curve.equivalent(paper.measure, target)
         outcome.quantities[name] = Quantity(value, "GPa", n=1, method=how)
         words.append(f"{how}: {'outside' if value is None else f'{value:.2f} GPa'}")
     found = {s: outcome.quantities.get(f"{paper.measure}_{s}") for s in outcome.state["sites"]}

@@ -47,17 +47,20 @@ def _draw(
 ) -> None:
     pressure = arrays["pressure_GPa"]
     at_rest = int(np.abs(pressure).argmin())
+    inside = arrays.get("inside_phase", np.full(len(pressure), True))
     for name, colour in zip(names, COLOURS, strict=False):
         scale = float(arrays[name][at_rest]) if relative else 1.0
-        axes.plot(
-            pressure, arrays[name] / scale, ".-", color=colour, label=name.replace("_", " "), lw=1.0
-        )
+        values, label = arrays[name] / scale, name.replace("_", " ")
+        axes.plot(pressure[inside], values[inside], ".-", color=colour, label=label, lw=1.0)
+        axes.plot(pressure, values, ".:", color=colour, mfc="none", lw=0.8, zorder=1)
         for site, marker in zip(result.state["sites"], _markers(), strict=False):
             worth = result.quantities.get(f"P_{name}_{site}")
             if worth is not None and worth.value is not None:
                 height = np.interp(worth.value, pressure, arrays[name] / scale)
                 axes.plot(worth.value, height, marker, color=colour, mfc="white", ms=6)
     axes.set_xlabel("pressure (GPa)")
+    if not inside.all():
+        axes.plot([], [], ".:", color=style.REFERENCE, mfc="none", lw=0.8, label="another phase")
     axes.add_artist(axes.legend(loc="upper right"))
 
 
