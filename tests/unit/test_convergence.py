@@ -104,7 +104,7 @@ def test_a_point_is_not_chosen_before_all_frames_are_computed(tmp_path):
     judged = checks(STUDY, every, ["rest", "hot"])
     failed = {c.name: c.text for c in judged if not c.ok}
     assert set(failed) == {
-        f"{p}: {what}" for p in ("fine", "coarse") for what in ("frames", "basis")
+        f"{p}: {what}" for p in ("fine", "coarse") for what in ("frames", "k-points", "basis")
     }
     assert failed["coarse: frames"] == "not yet held against fine: hot"
     assert cheapest(STUDY, every, judged) == ""
@@ -142,8 +142,26 @@ REST = {"tzv2p_900_rest": 0.2, "dzvp_900_rest": 0.8}
 )
 def test_a_basis_is_judged_on_the_hot_frame_as_well(hot, fails):
     """There its pressure is not zero: the other basis stands in, less its error at rest."""
-    judged = checks(SHIPPED, pressures(**REST, **hot), ["published", "1000K"])
+    every = pressures(**REST, **hot)
+    shown = f"1000K/{SHIPPED.kpoints_shown_by}"
+    every |= {f"{shown}/force_mae": Quantity(0.005, "eV/A")}
+    every |= {f"{shown}/pressure_difference": Quantity(0.01, "GPa")}
+    judged = [
+        c for c in checks(SHIPPED, every, ["published", "1000K"]) if "shipped-k" not in c.name
+    ]
     assert {c.name for c in judged if not c.ok} == fails
+
+
+@pytest.mark.parametrize(("force", "pressure_GPa"), [(0.016, 0.0), (0.001, -0.11)])
+def test_k_points_that_are_too_few_spoil_every_point(force, pressure_GPa):
+    """Grid and basis may be converged: the engine's mesh is held against a denser one."""
+    every = pressures(**REST, tzv2p_900_hot=5.2, dzvp_900_hot=5.8)
+    shown = f"1000K/{SHIPPED.kpoints_shown_by}"
+    every |= {f"{shown}/force_mae": Quantity(force, "eV/A")}
+    every |= {f"{shown}/pressure_difference": Quantity(pressure_GPa, "GPa")}
+    judged = {c.name: c for c in checks(SHIPPED, every, ["published", "1000K"])}
+    assert not judged["tzv2p-900: k-points"].ok
+    assert "dzvp-300-dense-k" in judged["tzv2p-900: k-points"].text
 
 
 def test_the_table_has_one_line_a_point(tmp_path):
@@ -177,17 +195,20 @@ def test_nothing_is_begun_when_the_budget_is_used(tmp_path):
 
 
 def test_the_shipped_study_fits_its_frames_and_settings():
-    """Every point is a valid setting; the mesh of the k-point test is finer, then Gamma alone."""
+    """Every point is a valid setting; the engine's k-points are held against a denser grid."""
     shipped = load(Cp2kSettings, ROOT / "inputs/cp2k.toml")
     frames = conv.read_frames(ROOT / "inputs" / SHIPPED.frames)
     assert set(frames) == {"published", "1000K"}
-    meshes = {}
-    for name, point in conv._plan(SHIPPED, frames):
-        text = input_text(frames[name], SHIPPED.settings(point, shipped))
-        meshes[name, point.name] = text.partition("MONKHORST-PACK ")[2].split("\n")[0]
-    assert meshes["published", "dzvp-600"] == meshes["1000K", "tzv2p-900"] == "1 1 2"
-    assert meshes["published", "dzvp-600-k2x1x2"] == "2 1 2"
-    assert meshes["published", "dzvp-600-gamma"] == "1 1 1"
+    texts = {
+        point.name: input_text(frames[name], SHIPPED.settings(point, shipped))
+        for name, point in conv._plan(SHIPPED, frames)
+    }
+    assert "MONKHORST-PACK 1 1 2" in texts["tzv2p-900"] and "MONKHORST-PACK" in texts["dzvp-600"]
+    n_points = {name: text.count("KPOINT ") for name, text in texts.items()}
+    assert n_points["dzvp-300-shipped-k"] == 2 and n_points["dzvp-300-dense-k"] == 12
+    own = {p.name: SHIPPED.settings(p, shipped) for p in SHIPPED.points}["dzvp-300-shipped-k"]
+    assert own.kpoint_length_A == shipped.kpoint_length_A
+    assert own.kpoint_scheme == shipped.kpoint_scheme
     digests = [SHIPPED.settings(p, shipped).digest() for p in SHIPPED.points]
     assert len(set(digests)) == len(digests)
 

@@ -70,6 +70,7 @@ def _judge(
         furthest <= limits.pressure_GPa,
         f"{furthest:.3f} GPa from {reference}, limit {limits.pressure_GPa:g}",
     )
+    yield "k-points", *_kpoints(study, every, frames)
     finest = study.bases[point.basis].reference
     errors = {name: _basis_error(study, every, finest, name) for name in frames}
     told = (
@@ -80,6 +81,24 @@ def _judge(
         all(e is not None and abs(e) <= limits.basis_pressure_GPa for e in errors.values()),
         f"{finest}: {'; '.join(told)}; limit {limits.basis_pressure_GPa:g}",
     )
+
+
+def _kpoints(
+    study: ConvergeSettings, every: dict[str, Quantity], frames: Sequence[str]
+) -> tuple[bool, str]:
+    """Whether the engine's k-points are as good as a denser grid, which no other point shows."""
+    name, limits = study.kpoints_shown_by, study.limits
+    (point,) = (point for point in study.points if point.name == name)
+    forces = [_value(every, frame, name, "force_mae") for frame in point.frames or frames]
+    pressures = [
+        _value(every, frame, name, "pressure_difference") for frame in point.frames or frames
+    ]
+    if None in forces or None in pressures:
+        return False, f"{name} is not yet held against {study.reference(point)}"
+    force = max(f for f in forces if f is not None)
+    pressure = max(abs(p) for p in pressures if p is not None)
+    ok = force <= limits.force_eV_per_A and pressure <= limits.pressure_GPa
+    return ok, f"{name}: MAE {force:.4f} eV/A and {pressure:.3f} GPa from {study.reference(point)}"
 
 
 def _basis_error(

@@ -207,4 +207,5 @@ def _method(one: Measured, reference: Atoms | None) -> str:
 
 def _mesh(one: Measured) -> str:
     divisions = mesh(cast("np.ndarray", one.label.cell[:]), one.settings.kpoint_length_A)
-    return "x".join(map(str, divisions))
+    shifted = " halfway" if one.settings.kpoint_scheme == "halfway" else ""
+    return "x".join(map(str, divisions)) + shifted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dpchannel.errors import InputError
-from dpchannel.labels.kpoints import mesh
+from dpchannel.labels.kpoints import mesh, points
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,7 +33,7 @@ _TEMPLATE = """\
   &DFT
 {files}{spin}
     &KPOINTS
-      SCHEME MONKHORST-PACK {mesh}
+{kpoints}
     &END KPOINTS
     &MGRID
       CUTOFF {cutoff:g}
@@ -134,7 +134,7 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         project=PROJECT,
         files=_files(settings, restart),
         spin=_SPIN.format(multiplicity=round(abs(total)) + 1) if polarised else "",
-        mesh=" ".join(map(str, mesh(atoms.cell[:], settings.kpoint_length_A))),
+        kpoints=_kpoints(atoms, settings),
         cutoff=grid.cutoff_Ry,
         relative=grid.relative_cutoff_Ry,
         levels=grid.levels,
@@ -155,6 +155,15 @@ def input_text(atoms: Atoms, settings: Cp2kSettings, *, restart: str | None = No
         coordinates=_rows(zip(kinds, atoms.positions, strict=True)),
         kinds="\n".join(_kind(name, *what, settings) for name, what in _described(atoms).items()),
     )
+
+
+def _kpoints(atoms: Atoms, settings: Cp2kSettings) -> str:
+    divisions = mesh(atoms.cell[:], settings.kpoint_length_A)
+    if settings.kpoint_scheme == "monkhorst-pack" or settings.kpoint_length_A == 0:  # Gamma alone
+        return f"      SCHEME MONKHORST-PACK {' '.join(map(str, divisions))}"
+    lines = ["SCHEME GENERAL", "UNITS B_VECTOR", "SYMMETRY OFF"]
+    lines += [f"KPOINT {x:.10f} {y:.10f} {z:.10f} {w:.10f}" for (x, y, z), w in points(divisions)]
+    return "\n".join(f"      {line}" for line in lines)
 
 
 def _files(settings: Cp2kSettings, restart: str | None) -> str:

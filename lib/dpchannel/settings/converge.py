@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from dpchannel.settings.base import Strict
-from dpchannel.settings.cp2k import Cp2kSettings, KindSettings
+from dpchannel.settings.cp2k import Cp2kSettings, KindSettings, Scheme
 
 
 class BasisSettings(Strict):
@@ -21,12 +21,13 @@ class PointSettings(Strict):
     """One setting: a basis, and what differs from the engine's shipped file.
 
     Without `frames` it is computed on all; without `against` it is held against the reference of
-    its basis.
+    its basis; without k-points of its own it has those of the study.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
     basis: str
     kpoint_length_A: float | None = Field(default=None, ge=0)
+    kpoint_scheme: Scheme | None = None
     grid: dict[str, float | str] = Field(default_factory=dict)
     scf: dict[str, float] = Field(default_factory=dict)
     frames: tuple[str, ...] = ()
@@ -42,10 +43,17 @@ class ConvergenceLimits(Strict):
 
 
 class ConvergeSettings(Strict):
-    """inputs/converge.toml."""
+    """inputs/converge.toml.
+
+    kpoint_length_A, kpoint_scheme : of the points that vary something else
+    kpoints_shown_by : the point whose k-points are the engine's, against a denser grid
+    """
 
     frames: str
     relaxed_frame: str
+    kpoint_length_A: float = Field(ge=0)
+    kpoint_scheme: Scheme
+    kpoints_shown_by: str
     limits: ConvergenceLimits
     bases: dict[str, BasisSettings] = Field(min_length=1)
     points: tuple[PointSettings, ...] = Field(min_length=1)
@@ -60,6 +68,8 @@ class ConvergeSettings(Strict):
                 raise ValueError(f"points.{point.name}: basis {point.basis!r} is not in [bases]")
             if point.against and point.against not in names:
                 raise ValueError(f"points.{point.name}: against = {point.against!r} is no point")
+        if self.kpoints_shown_by not in names:
+            raise ValueError(f"kpoints_shown_by = {self.kpoints_shown_by!r} is no point")
         basis_of = {point.name: point.basis for point in self.points}
         for name, basis in self.bases.items():
             if basis_of.get(basis.reference) != name:
@@ -79,6 +89,7 @@ class ConvergeSettings(Strict):
         raw["kinds"] = {name: kind.model_dump() for name, kind in basis.kinds.items()}
         raw["grid"] |= point.grid
         raw["scf"] |= {"restart_within_A": 0.0} | point.scf
-        if point.kpoint_length_A is not None:
-            raw["kpoint_length_A"] = point.kpoint_length_A
+        for key in ("kpoint_length_A", "kpoint_scheme"):
+            own = getattr(point, key)
+            raw[key] = getattr(self, key) if own is None else own
         return Cp2kSettings.model_validate(raw)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from dpchannel.settings.base import Strict
 
+Scheme = Literal["monkhorst-pack", "halfway"]  # halfway: labels/kpoints.py
+
 
 class KindSettings(Strict):
     """Basis set and pseudopotential of one element, by their names in CP2K's data files."""
@@ -64,6 +66,7 @@ class Cp2kSettings(Strict):
     basis_files: tuple[str, ...] = Field(min_length=1)
     potential_file: str
     kpoint_length_A: float = Field(ge=0)
+    kpoint_scheme: Scheme
     net_force_eV_per_A: float = Field(gt=0)
     grid: GridSettings
     scf: ScfSettings
@@ -77,6 +80,8 @@ class Cp2kSettings(Strict):
         """
         way = {"mixing", "kerker_per_bohr", "history", "max_steps", "restart_within_A"}
         rules: Any = {"program": True, "net_force_eV_per_A": True, "scf": way}
+        if self.kpoint_scheme == "monkhorst-pack":  # labels from before there was another
+            rules["kpoint_scheme"] = True
         if not polarised:
             rules["spin"] = True
         mine = self
