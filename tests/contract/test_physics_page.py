@@ -87,3 +87,21 @@ def test_the_change_of_the_crystal_under_pressure_is_that_of_the_equation_of_sta
     (check,) = (check for check in found.checks if check.name == "one_phase")
     assert check.text.split(":")[0] in " ".join(PAGE.split())
     assert found.quantities["B0"].n == 7 and "seven pressures" in PAGE
+
+
+def test_what_channels_side_by_side_change_is_that_of_the_paths():
+    """One of four channels hops in 2x2x2, all of them at once in 1x1x2."""
+    by = {}
+    for pressure in ("0GPa", "4GPa"):
+        for case in ("hop_1x1x2", "hop_2x2x2"):
+            found = Result.read(EVIDENCE / f"neb/P{pressure}/{case}/result.json").quantities
+            ways = ("barrier_forward", "barrier_backward", "pair_energy")
+            by[pressure, case] = [found[name].value for name in ways]
+    text = " ".join(PAGE.split())
+    more = [by[p, "hop_2x2x2"][0] - by[p, "hop_1x1x2"][0] for p in ("0GPa", "4GPa")]
+    assert f"{more[0]:.2f} and {more[1]:.2f} eV more than in 1x1x2" in text
+    less = [by[p, "hop_1x1x2"][1] - by[p, "hop_2x2x2"][1] for p in ("0GPa", "4GPa")]
+    assert f"{less[0]:.2f}" == f"{less[1]:.2f}" == "0.13" and "0.13 eV less on the way back" in text
+    wide, narrow = ([by[p, c][2] for p in ("0GPa", "4GPa")] for c in ("hop_2x2x2", "hop_1x1x2"))
+    assert f"{wide[0]:.2f} and {wide[1]:.2f} eV above the ordered crystal" in text
+    assert f"in place of {narrow[0]:.2f} and {narrow[1]:.2f} eV" in text
