@@ -71,6 +71,7 @@ SUBMIT    = $(PY) bin/submit.py $@ $(if $(SITE),--site $(call quoted,$(SITE))) -
 
 # ---- State points and slices: read before any rule runs, and only for the goals that need them.
 STATE_GOALS := diffusion arrhenius pressure-scan mechanism cross-check column-length
+OF_CHANNEL := $(if $(filter mechanism cross-check column-length,$(MAKECMDGOALS)),--channel)
 # A scan without T or P takes several.
 $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(filter file,$(origin T)),$(eval override T := 500K 700K 900K)))
 $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(filter file,$(origin P)),$(eval override P := 0GPa 2.45GPa 4GPa)))
@@ -84,7 +85,7 @@ ifneq ($(filter $(STATE_GOALS) $(RUNS)/%,$(MAKECMDGOALS)),)
   parts = $(sort $(foreach state,$(STATES),$(word $(1),$(subst /, ,$(state)))))
   $(if $(filter arrhenius,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,2)),,$(error T="$(T)": an Arrhenius plot needs two temperatures or more, such as T="500K 700K 900K")))
   $(if $(filter pressure-scan,$(MAKECMDGOALS)),$(if $(word 2,$(call parts,1)),,$(error P="$(P)": a scan needs two pressures or more, such as P="0GPa 4GPa")))
-  ifeq ($(shell $(SLICE) --potential=$(call quoted,$(MODEL)) && echo done),)
+  ifeq ($(shell $(SLICE) $(OF_CHANNEL) --potential=$(call quoted,$(MODEL)) && echo done),)
     $(error inputs as above)
   endif
 endif

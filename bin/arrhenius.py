@@ -13,7 +13,10 @@ from dpchannel import cli
 def main(
     results: Annotated[list[Path], typer.Argument(help="result.json of bin/diffusion.py")],
     out: Annotated[Path, typer.Option(help="Result file to write; scan.npz goes beside it.")],
-    of: Annotated[str, typer.Option(help="Which D: D_c, D_ab, D_3d.")] = "D_c",
+    of: Annotated[
+        str | None,
+        typer.Option(help="Which D: D_c, D_ab, D_3d. By default D_c; without a channel D_3d."),
+    ] = None,
 ) -> None:
     """Fit ln D against 1/kT; bounds enter as bounds. The result, and scan.npz beside it."""
     from dpchannel.report.scan import ARRHENIUS, run

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--potential", type=Path, help="file that drives MD; without it no md.json")
     parser.add_argument("--train", metavar="NETWORK", help="only the slice of a training")
     parser.add_argument("--data", type=Path, help="its data set")
+    parser.add_argument("--channel", action="store_true", help="refuse a system without a channel")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: runs")
     parser.add_argument("--report", type=Path, nargs="+", help="finished: say if it still fits")
     given = parser.parse_args()
@@ -31,6 +32,8 @@ def main() -> None:
             content = slices.training_slice(given.system, given.train, given.data)
             found = {"train.json": content}
         else:
+            if given.channel:
+                slices.require_channel(given.system)
             found = slices.slices(given.system, given.profile, given.potential)
         use(found, given.runs / given.system / given.profile, given.report)
     except OSError as error:

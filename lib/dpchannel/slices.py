@@ -98,6 +98,21 @@ def slices(system_name: str, profile: str, potential: Path | None) -> dict[str, 
     return found
 
 
+def require_channel(system_name: str) -> None:
+    """Refuse a task that follows a channel for a system without one, before its runs begin.
+
+    Raises
+    ------
+    InputError              channel.axis = none
+    """
+    path = INPUTS / f"{system_name}.toml"
+    if read_toml(path).get("channel", {}).get("axis") == "none":
+        raise InputError(
+            f"{shown(path)}: channel.axis = none: this task follows a channel, and the system has"
+            " none. Use make diffusion, arrhenius or pressure-scan, or name an axis."
+        )
+
+
 def melting_slices(
     system_name: str, profile: str, potential: Path, committee: Sequence[Path] = ()
 ) -> dict[str, str]:

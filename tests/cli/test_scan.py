@@ -1,48 +1,15 @@
 """bin/arrhenius.py, bin/pressure_scan.py and their figure, on results whose answer is known."""
 
 import json
-import math
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dpchannel.plots import style
-from dpchannel.plots.columns import plot_columns
-from dpchannel.report import columns, scan
-from dpchannel.results import Quantity, Result, sha256, write_arrays
-from dpchannel.units import boltzmann_in_ev_per_k, gpa_in_ev_per_a3
-
-KT = boltzmann_in_ev_per_k()
-EA, D0, VOLUME = 0.4, 1e-2, 5.0  # eV, cm2/s, A^3
-
-
-def true_D(pressure, kelvin):
-    work = EA + pressure * VOLUME * gpa_in_ev_per_a3()
-    return D0 * math.exp(-work / (KT * kelvin))
-
-
-def state_result(folder, pressure, kelvin, *, bound=None, potential=None, **changes):
-    """A diffusion result on the true line, or with D only bounded from above."""
-    if bound is None:
-        D = true_D(pressure, kelvin)
-        found = Quantity(D, "cm2/s", 0.1 * D, (0.82 * D, 1.22 * D), 64, 16, "exact")
-    else:
-        found = Quantity(bound, "cm2/s", None, (0.0, bound), 64, 16, "", "upper_bound")
-    n_hops = 200 if bound is None else 0
-    state = {
-        "compound": "toy",
-        "pressure_GPa": pressure,
-        "temperature_K": kelvin,
-        "profile": "quick",
-        "repeat": [4, 2, 2],
-        "occupancy": "ordered",
-    } | changes
-    path = folder / f"P{pressure:g}GPa" / f"T{kelvin:g}K" / "result.json"
-    quantities = {"D_c": found, "n_hops": Quantity(n_hops, "")}
-    origin = {} if potential is None else {"potential": {"path": "model.pb", "sha256": potential}}
-    Result("diffusion", "toy", state, quantities, provenance=origin).write(path)
-    return path
+from dpchannel.report import scan
+from dpchannel.results import Quantity, Result
+from dpchannel.units import gpa_in_ev_per_a3
+from scanned import D0, EA, KT, VOLUME, state_result, true_D, without_channel
 
 
 def test_arrhenius_gives_back_the_barrier_and_draws(tmp_path, run_bin):
@@ -102,6 +69,61 @@ def test_one_value_and_a_bound_at_lower_temperature_bound_the_barrier(tmp_path):
     assert "Ea > " in result.summary
 
 
+def test_without_a_channel_the_line_goes_through_D_in_three_dimensions(tmp_path, run_bin):
+    paths = [without_channel(state_result(tmp_path, P, T)) for P in (0, 4) for T in (700, 900)]
+    out = tmp_path / "result.json"
+    for script, name, true in (
+        ("arrhenius.py", "Ea_P0GPa", EA),
+        ("pressure_scan.py", "activation_volume_T900K", VOLUME),
+    ):
+        done = run_bin(script, *paths, "--out", out)
+        assert done.returncode == 0, done.stderr
+        found = Result.read(out)
+        assert_allclose(found.quantities[name].value, true, rtol=1e-4)
+        assert found.state["of"] == "D_3d" and "D_3d_P0GPa_T900K" in found.quantities
+    drawn = run_bin("plot_scan.py", out, "--out", tmp_path / "figure.png")
+    assert drawn.returncode == 0, drawn.stderr
+
+
+def test_a_bound_without_hops_to_count_has_the_limit_of_none(tmp_path):
+    """One value, one colder bound: at the limit 3.0 + 1.35 events would be missed, not 3.0."""
+    cold, hot = state_result(tmp_path, 0, 500, bound=1e-9), state_result(tmp_path, 0, 900)
+    counted = scan.run(scan.ARRHENIUS, [cold, hot], tmp_path / "result.json")
+    for path in (cold, hot):
+        without_channel(path)
+    found = scan.run(scan.ARRHENIUS, [cold, hot], tmp_path / "result.json")
+    Ea = found.quantities["Ea_P0GPa"]
+    assert Ea.kind == "lower_bound" and Ea.value == counted.quantities["Ea_P0GPa"].value
+
+
+def test_hops_along_the_channel_say_nothing_about_another_D(tmp_path):
+    """25 hops give D_c a sharp limit (33.8 at 95 %); that of D_ab rests on other moves."""
+    cold, hot = state_result(tmp_path, 0, 500, bound=1e-9), state_result(tmp_path, 0, 900)
+    for path, n_hops in ((cold, 25), (hot, 200)):
+        result = Result.read(path)
+        result.quantities |= {"D_ab": result.quantities["D_c"], "n_hops": Quantity(n_hops, "")}
+        result.write(path)
+    Ea = [
+        scan.run(scan.ARRHENIUS, [cold, hot], tmp_path / "r.json", of=of).quantities["Ea_P0GPa"]
+        for of in ("D_c", "D_ab")
+    ]
+    assert Ea[1].kind == "lower_bound" and Ea[1].value < Ea[0].value - 0.005
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        ("D_c", "no D_c in this result of diffusion. There is D_3d: choose with --of"),
+        ("speed", "no speed in this result of diffusion. There is D_3d: choose with --of"),
+    ],
+)
+def test_a_D_that_is_not_there_is_refused_with_those_that_are(tmp_path, run_bin, of, says):
+    paths = [without_channel(state_result(tmp_path, 0, T)) for T in (700, 900)]
+    done = run_bin("arrhenius.py", *paths, "--of", of, "--out", tmp_path / "result.json")
+    assert done.returncode == 2 and says in done.stderr
+    assert not (tmp_path / "result.json").exists()
+
+
 def test_a_bend_and_another_cell_are_seen(tmp_path):
     paths = [state_result(tmp_path, 0, T) for T in (500, 700)]
     low = state_result(tmp_path, 0, 900)
@@ -133,100 +155,7 @@ def test_another_task_is_refused(tmp_path, run_bin):
     path = tmp_path / "other.json"
     Result("lattice", "toy", {}, {"a": Quantity(1.0, "A")}).write(path)
     done = run_bin("pressure_scan.py", path, "--out", tmp_path / "result.json")
-    assert done.returncode == 2 and "other.json: lattice without D_c" in done.stderr
-
-
-def of_length(folder, n, D, **changes):
-    """A diffusion result in columns of n ions, with a D of its own."""
-    state = {"profile": f"n{n}", "ions_per_column": [n], "sites_per_column": 2 * n} | changes
-    path = state_result(folder / f"n{n}", 4, 900, **({"potential": "a" * 64} | state))
-    result = Result.read(path)
-    result.quantities["D_c"] = Quantity(D, "cm2/s", 0.1 * D, (0.82 * D, 1.22 * D), 64, 16, "exact")
-    msd = {
-        "lag_ps": np.arange(4.0),
-        "msd_c": np.arange(4.0),
-        "msd_c_stderr": np.full(4, 0.1),
-        "exponent_lag_ps_c": np.arange(1.0, 3.0),
-        "exponent_c": np.ones(2),
-    }
-    write_arrays(path.with_name("msd.npz"), msd)
-    result.files = {"msd.npz": sha256(path.with_name("msd.npz"))}
-    result.write(path)
-    return path
-
-
-@pytest.mark.parametrize("power", [0.0, -1.0])
-def test_a_single_file_moves_slower_the_longer_it_is(tmp_path, power, run_bin):
-    """D ~ n^-1 where ions move on only with their column; n^0 where they hop by themselves."""
-    paths = [of_length(tmp_path, n, 1e-5 * n**power) for n in (8, 4)]
-    out = tmp_path / "result.json"
-    done = run_bin("column_length.py", *paths, "--out", out)
-    assert done.returncode == 0, done.stderr
-    found = Result.read(out)
-    assert_allclose(found.quantities["power"].value, power, atol=1e-5)
-    low, high = found.quantities["power"].ci95
-    # two values 10 % uncertain, a factor 2 apart in n: 0.1 sqrt(2) / ln 2 = 0.2
-    assert_allclose((high - low) / (2 * 1.96), 0.2, rtol=0.05)
-    assert list(found.quantities) == ["D_c_n4", "D_c_n8", "power"]
-    # a pin of the power is stale with another potential
-    assert found.provenance["potential"]["sha256"] == "a" * 64 and found.checks[0].ok
-    figure = tmp_path / "figure.png"
-    drawn = run_bin("plot_columns.py", *paths, "--out", figure)
-    assert drawn.returncode == 0, drawn.stderr
-    assert figure.read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_bound_in_long_columns_bounds_the_power(tmp_path):
-    """No hop in columns of 8 where those of 4 move: D falls with n at least so fast."""
-    paths = [of_length(tmp_path, n, 1e-5) for n in (4, 8)]
-    longer = Result.read(paths[1])
-    longer.quantities |= {
-        "D_c": Quantity(1e-7, "cm2/s", kind="upper_bound"),
-        "n_hops": Quantity(0, ""),
-    }
-    longer.write(paths[1])
-    found = columns.run(paths, tmp_path / "result.json")
-    power = found.quantities["power"]
-    # ln(1e-7 / 1e-5) / ln 2 = -6.64 at the bound, where 3 hops are missed; the limit of the line is
-    # where 3 + 1.35 are (chi-square / 2), with the value up to 1.645 times 10 % too high
-    slack = (math.log(4.35 / 3), math.log(4.35 / 3) + 0.1645)
-    low, high = (-6.644 + x / math.log(2) for x in slack)
-    assert power.kind == "upper_bound" and low - 0.01 < power.value < high
-    assert f"as n to a power < {power.value:.2f}" in found.summary
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"temperature_K": 700.0}, "temperature_K ['700.0', '900']: give results of one state"),
-        ({"ions_per_column": [4]}, "columns of [4, 4] ions: give one result for each"),
-        ({"ions_per_column": [4, 8]}, "columns of [4, 8] ions. Compare columns of one length"),
-        ({"sites_per_column": 12}, "filled differently (1/2 of the sites, 2/3 of the sites)"),
-        ({"sites_per_column": None}, "no sites_per_column. Analyse its run again"),
-    ],
-)
-def test_columns_of_different_states_are_not_compared(tmp_path, changes, said, run_bin):
-    paths = [of_length(tmp_path, 4, 1e-5), of_length(tmp_path, 8, 1e-5, **changes)]
-    done = run_bin("column_length.py", *paths, "--out", tmp_path / "result.json")
-    assert done.returncode == 2 and said in done.stderr
-    assert not (tmp_path / "result.json").exists()
-
-
-def test_columns_of_two_potentials_belong_to_none_and_say_so(tmp_path):
-    paths = [of_length(tmp_path, n, 1e-5, potential=name * 64) for n, name in ((4, "a"), (8, "b"))]
-    found = columns.run(paths, tmp_path / "result.json")
-    assert found.provenance["potential"] is None
-    (check,) = found.checks
-    assert not check.ok and check.text.startswith("different potential: ")
-
-
-def test_every_length_has_a_colour_of_its_own(tmp_path, monkeypatch):
-    paths = [of_length(tmp_path, n, 1e-5) for n in (2, 4, 6, 8, 10, 12)]
-    drawn = []
-    monkeypatch.setattr(style, "save", lambda figure, out: drawn.append(figure))
-    plot_columns(paths, [tmp_path / "figure.png"])
-    handles = drawn[0].axes[0].get_legend().get_lines()
-    assert len({tuple(line.get_color()) for line in handles}) == len(handles) == 6
+    assert done.returncode == 2 and "other.json: a result of lattice. Give" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_every_command_of_the_page_is_one_that_make_knows(project, root):
         for goal, words in commands(root, system).items():
             if goal == "labels":  # the folder that stands for its result
                 (dataset / "origin.json").unlink()
-            if goal in ("diffusion", "mechanism", "train"):
+            if goal in ("diffusion", "arrhenius", "mechanism", "train"):
                 words = [*words, "POTENTIAL=tether.lammps"]
             done = project.make("-n", goal, *words)
             assert done.code == 0, done.err
@@ -96,6 +96,16 @@ def test_lithium_in_channels_without_rings(project, root):
     assert not [name for name in how.quantities if "triangle" in name]
 
 
+@pytest.mark.parametrize("goal", ["mechanism", "cross-check", "column-length"])
+def test_what_follows_a_channel_is_refused_before_its_runs(project, root, goal):
+    third(project, root)
+    done = project.make("-n", goal, "SYSTEM=li2o", "P=0GPa", "T=100K", *TOY)
+    assert done.code != 0 and "bin/md.py" not in done.out
+    line = done.err.splitlines()[0]
+    assert line.startswith("error: inputs/li2o.toml: channel.axis = none") and "has none" in line
+    assert "make diffusion, arrhenius or pressure-scan" in line
+
+
 @pytest.mark.slow
 def test_a_third_system_in_three_dimensions(project, root):
     third(project, root)
@@ -109,5 +119,7 @@ def test_a_third_system_in_three_dimensions(project, root):
     assert found.state["n_ions"] == 64 and "D_c" not in found.quantities
     assert found.quantities["D_3d"].value is not None
     assert (folder / "msd.png").stat().st_size > 1000
-    done = project.make("mechanism", "SYSTEM=li2o", "P=0GPa", "T=100K", *TOY)
-    assert done.code != 0 and "the system has none" in done.err
+    done = project.make("arrhenius", "SYSTEM=li2o", "P=0GPa", "T=100K 200K", *TOY)
+    assert done.code == 0, done.err
+    line = Result.read(project / "runs/li2o/toy/arrhenius/P0GPa/T100K_T200K/result.json")
+    assert line.state["of"] == "D_3d" and "D_3d_P0GPa_T200K" in line.quantities

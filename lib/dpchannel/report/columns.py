@@ -39,11 +39,12 @@ def run(paths: Sequence[Path], out: Path) -> Result:
 
     Raises
     ------
-    InputError          fewer than two lengths, different states, systems or shares of empty sites,
-                        or no D
+    InputError          no channel, fewer than two lengths, different states, systems or shares of
+                        empty sites, or no D
     """
     started = time.time()
     results = [Result.read(path) for path in paths]
+    _require_channel(results, paths)
     require_logarithms(results, paths, OF)
     lengths = [_length(result, path) for result, path in zip(results, paths, strict=True)]
     _require_one_state(results, lengths)
@@ -68,6 +69,15 @@ def run(paths: Sequence[Path], out: Path) -> Result:
     result.provenance["potential"] = one_potential(results)
     result.write(out)
     return result
+
+
+def _require_channel(results: Sequence[Result], paths: Sequence[Path]) -> None:
+    for result, path in zip(results, paths, strict=True):
+        if result.state.get("channel_axis") == "none":
+            raise InputError(
+                f"{path}: channel.axis = none, so {result.system} has no columns to compare."
+                " Use make arrhenius or pressure-scan, or name an axis."
+            )
 
 
 def _length(result: Result, path: Path) -> int:

@@ -12,25 +12,41 @@ from dpchannel.physics.activation import Observation, Range
 from dpchannel.physics.intervals import CONFIDENCE
 from dpchannel.results import Check, Quantity, Result
 
+OF_CHANNEL, OF_CRYSTAL = "D_c", "D_3d"
+_OF_HOPS = ("D_c", "D_c_hops")  # what `n_hops` counts
+
+
+def usual_D(results: Sequence[Result]) -> str:
+    """D along the channel; of a crystal without one that in three dimensions."""
+    return OF_CHANNEL if any(OF_CHANNEL in r.quantities for r in results) else OF_CRYSTAL
+
 
 def require_logarithms(results: Sequence[Result], paths: Sequence[Path], of: str) -> None:
     """Every result is one of diffusion, and its D is a positive number, or InputError."""
     for result, path in zip(results, paths, strict=True):
         q = result.quantities.get(of)
-        if result.task != "diffusion" or q is None or q.value is None:
-            raise InputError(
-                f"{path}: {result.task} without {of}. Give bin/diffusion.py's results."
-            )
+        if result.task != "diffusion":
+            raise InputError(f"{path}: a result of {result.task}. Give bin/diffusion.py's results.")
+        if q is None or q.value is None:
+            there = [name for name in ("D_c", "D_ab", "D_3d") if name in result.quantities]
+            known = f"There is {', '.join(there)}: choose with --of." if there else "Leave it out."
+            raise InputError(f"{path}: no {of} in this result of diffusion. {known}")
         if q.value <= 0:
             raise InputError(f"{path}: {of} = {q.value:g} has no logarithm. Leave it out.")
 
 
 def observation(result: Result, x: float, of: str) -> Observation:
-    """The D of a diffusion result as a value, or as a bound, at `x`."""
+    """The D of a diffusion result as a value, or as a bound, at `x`.
+
+    `n_hops` counts hops along the channel, so it says nothing about the bound of another D, nor
+    is there one without a channel. Such a bound falls off beyond its place as that of no event
+    does, exp(-3 D / bound): the slowest of all counts, so it claims least.
+    """
     q = result.quantities[of]
     assert q.value is not None
     if q.kind == "upper_bound":
-        return Observation(x, log(q.value), n_hops=int(result.quantities["n_hops"].value or 0))
+        n_hops = int(result.quantities["n_hops"].value or 0) if of in _OF_HOPS else 0
+        return Observation(x, log(q.value), n_hops=n_hops)
     return Observation(x, log(q.value), _sigma(q))
 
 

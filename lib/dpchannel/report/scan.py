@@ -19,6 +19,7 @@ from dpchannel.report.logarithm import (
     quantity,
     require_logarithms,
     same_origin,
+    usual_D,
 )
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 
@@ -77,13 +78,14 @@ PRESSURE = Scan(
 )
 
 
-def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Result:
+def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str | None = None) -> Result:
     """Fit the diffusion results of several states; write the result and scan.npz beside it.
 
     Parameters
     ----------
     paths : result.json of bin/diffusion.py     one state may come several times (seeds)
-    of : str                                    which D, such as D_c or D_3d
+    of : str, None                              which D, such as D_ab; by default D_c, and D_3d
+                                                of a crystal without a channel
 
     Raises
     ------
@@ -91,6 +93,7 @@ def run(scan: Scan, paths: Sequence[Path], out: Path, *, of: str = "D_c") -> Res
     """
     started = time.time()
     results = [Result.read(path) for path in paths]
+    of = of or usual_D(results)
     _require(results, paths, scan, of)
     quantities: dict[str, Quantity] = {}
     arrays, checks, said = _points(results, of), [same_origin(results, _CELL)], []
