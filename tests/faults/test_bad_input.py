@@ -86,12 +86,19 @@ def test_number_that_is_not_finite_is_named_by_frame(good, where):
         analysed(replace(good, mobile=changed(good.mobile, **{where: values})))
 
 
-@pytest.mark.parametrize(("name", "who"), [("mobile", "mobile atoms"), ("all", "framework")])
-def test_wrapped_positions_are_refused_with_atom_frame_and_remedy(good, name, who):
+@pytest.mark.parametrize(
+    ("name", "role", "who"),
+    [
+        ("mobile", "mobile", "mobile atoms"),
+        ("all", "framework", "all atoms"),
+        ("all", "other", "all atoms"),  # of no lattice frame, but with an MSD that is reported
+    ],
+)
+def test_wrapped_positions_are_refused_with_atom_frame_and_remedy(good, name, role, who):
     """Folded into the cell, an atom that shakes about its face jumps from one side to the other."""
     stream = getattr(good, name)
     sites = classify(good.atoms, synthetic.SYSTEM)
-    atom = int(sites.roles["mobile" if name == "mobile" else "framework"][1])
+    atom = int(sites.roles[role][1])
     (place,) = np.flatnonzero(stream.index == atom)
     folded = stream.scaled.copy()
     folded[:, place] = (folded[:, place] - folded[0, place]) % 1.0  # it begins at the corner
@@ -102,6 +109,25 @@ def test_wrapped_positions_are_refused_with_atom_frame_and_remedy(good, name, wh
     assert message.startswith(f"traj.h5, {who}: at frame {crossed[0] + 1} atom {atom} jumps")
     assert "wrapped" in message and "xsu ysu zsu" in message and "bin/md.py" in message
     analysed(good)  # the same motion with its images kept
+
+
+def test_ions_that_go_further_than_a_cell_between_frames_of_all_atoms_are_not_wrapped(good):
+    """Their own frames, each a small step, show that none was folded."""
+    ions = np.flatnonzero(np.isin(good.all.index, good.mobile.index))
+    far = good.all.scaled.copy()
+    travelled = np.arange(len(good.mobile.step)) / 10  # a tenth of the cell from frame to frame
+    walk = good.mobile.scaled.copy()
+    walk[..., 2] += travelled[:, None]
+    far[:, ions, 2] += np.interp(good.all.step, good.mobile.step, travelled)[:, None]
+    sparse = slice(None, None, 3)  # 1.2 of the cell between frames of all atoms
+    everyone = {key: getattr(good.all, key)[sparse] for key in ("step", "time_ps", "cells")}
+    analysed(
+        replace(
+            good,
+            mobile=changed(good.mobile, scaled=walk),
+            all=changed(good.all, scaled=far[sparse], **everyone),
+        )
+    )
 
 
 def test_pressure_that_is_not_a_number(good):

@@ -125,11 +125,13 @@ def through_crystal(
     Raises
     ------
     NotConverged        a framework atom left its site, so there is no lattice frame
-    TrajectoryError     a number is not finite, an atom of the framework jumps by a cell, or a
-                        frame has no framework centre
+    TrajectoryError     a number is not finite, an atom that is no mobile ion jumps by a cell, or
+                        a frame has no framework centre
     """
-    stream, framework = trajectory.all, np.zeros(len(trajectory.atoms), bool)
-    framework[sites.roles["framework"]] = True
+    stream, n_atom = trajectory.all, len(trajectory.atoms)
+    framework = np.isin(np.arange(n_atom), sites.roles["framework"])
+    # ions may go further than a cell between frames of all atoms: their own stream shows each step
+    bound = ~np.isin(np.arange(n_atom), sites.mobile)
     masses, mean_cell = trajectory.atoms.get_masses(), stream.cells.mean(axis=0)
     centre = _centre_of_md(trajectory, where)
     moment, own_moment = np.zeros((2, len(stream.step), 3))
@@ -137,8 +139,10 @@ def through_crystal(
     for atoms in atom_blocks(stream.scaled.shape):
         scaled, inside = stream.scaled[:, atoms], framework[atoms]
         _require_finite(scaled, f"{where}, all atoms, positions")
-        members = np.arange(atoms.start, atoms.stop)[inside]
-        displacement.require_unwrapped(scaled[:, inside], f"{where}, framework", members)
+        members = np.flatnonzero(bound[atoms])
+        displacement.require_unwrapped(
+            scaled[:, members], f"{where}, all atoms", atoms.start + members
+        )
         moment += displacement.mass_moment(scaled, masses[atoms])
         own_moment += displacement.mass_moment(scaled[:, inside], masses[atoms][inside])
         positions = displacement.lattice_frame(scaled, centre, stream.cells)
