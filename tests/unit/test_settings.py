@@ -68,6 +68,8 @@ def edited(tmp_path: Path, name: str, pattern: str, replacement: str) -> Path:
             "Pb3.* used but not defined",
         ),
         ("pb10po46o.toml", r'^role = "mobile"', 'role = "other"', "no species has role = 'mobile'"),
+        # two classes of atoms under one name would be one class
+        ("pb10po46o.toml", r'^name = "P"', 'name = "O1"', r"species \['O1'\] defined twice: give"),
     ],
 )
 def test_a_mistake_is_named(tmp_path, name, pattern, replacement, says):
@@ -75,6 +77,15 @@ def test_a_mistake_is_named(tmp_path, name, pattern, replacement, says):
         settings.load(SHIPPED[name], edited(tmp_path, name, pattern, replacement))
     assert Path(name).name in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_system_without_a_framework_is_refused(tmp_path):
+    """Displacements are measured against it: without one there is no lattice frame."""
+    path = tmp_path / "pb10po46o.toml"
+    text = (INPUTS / path.name).read_text()
+    path.write_text(text.replace('role = "framework"', 'role = "other"'))
+    with pytest.raises(InputError, match="no species has role = 'framework': give it to atoms"):
+        settings.load(settings.SystemSettings, path)
 
 
 def test_a_near_miss_is_put_right_in_its_own_table(tmp_path):

@@ -113,6 +113,21 @@ class SystemSettings(Strict):
     melting: MeltingPairs | None = None
 
     @model_validator(mode="after")
+    def _species_have_names_and_roles(self) -> "SystemSettings":
+        names = [s.name for s in self.species]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"species {twice} defined twice: give each [[species]] its own name")
+        roles = {s.role for s in self.species}
+        if "mobile" not in roles:
+            raise ValueError("no species has role = 'mobile'")
+        if "framework" not in roles:
+            raise ValueError(
+                "no species has role = 'framework': give it to atoms that stay on their sites,"
+                " against which displacements are measured"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_agree(self) -> "SystemSettings":
         names = {s.name for s in self.species}
         used = {n for d in self.distance for n in d.between}
@@ -125,8 +140,6 @@ class SystemSettings(Strict):
             wanted |= {element for pair in self.melting.rdf_pairs for element in pair}
         if strange := wanted - set(self.system.elements):
             raise ValueError(f"elements {sorted(strange)} are not in system.elements")
-        if not any(s.role == "mobile" for s in self.species):
-            raise ValueError("no species has role = 'mobile'")
         if self.ring is None and self.channel.axis != "none" and self.channel.width_A is None:
             raise ValueError("without [ring] a channel needs channel.width_A: how wide it is")
         if self.ring is not None and self.channel.axis == "none":
