@@ -155,6 +155,37 @@ def test_what_does_not_fit_is_refused_with_its_numbers(damage, why):
         classify(damage(build(SYSTEM, INPUTS)), SYSTEM)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (
+            '{ element = "P", within_A = 2.2 }',
+            '{ element = "P", within_A = 9.0 }',  # every anion has a cation so close
+            r"0 mobile ions \(O2\) in 1 formula units, expected 1\. .*"
+            r"inputs/pb10po46o\.toml \[\[species\]\] O2 \(element O, no P within 9 A\): ",
+        ),
+        (
+            "ions_per_cell = 1",
+            "ions_per_cell = 2",
+            r"1 mobile ions .* expected 2\. .*: that rule, or channel\.ions_per_cell = 2",
+        ),
+        (
+            'axis = "c"',
+            'axis = "a"',
+            r"1 channels with \[9\] Pb2 each, 9 in all; expected 6 .* Check in "
+            r"inputs/pb10po46o\.toml channel\.axis = a, along .*within_A = 4 of .* Pb2",
+        ),
+    ],
+)
+def test_rules_that_do_not_fit_the_crystal_are_named_with_what_to_change(old, new, why):
+    """The published crystal under the rules of another one."""
+    text = (INPUTS / "pb10po46o.toml").read_text()
+    assert old in text
+    rules = SystemSettings.model_validate(tomllib.loads(text.replace(old, new)))
+    with pytest.raises(InputError, match=why):
+        classify(build(SYSTEM, INPUTS), rules)
+
+
 def test_melt_is_refused():
     """Random positions have no channels; they must not be given names."""
     atoms = build(SYSTEM, INPUTS, cell="orthohexagonal")

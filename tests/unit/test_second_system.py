@@ -13,9 +13,11 @@ from dpchannel.physics.transport import analyse_isotropic
 from dpchannel.settings import (
     DiffusionSettings,
     LabelSettings,
+    Neighbour,
     SystemSettings,
     load,
 )
+from dpchannel.settings.crystal import Species
 from dpchannel.structures.cells import build, load_structure
 from dpchannel.structures.classify import classify
 from dpchannel.structures.measure import measure, site_spacing
@@ -39,6 +41,29 @@ def test_the_crystal_is_the_published_one():
             assert (apart < reach_A).sum() == number or element == "Li"
     found = measure(CRYSTAL, SYSTEM)
     assert [found[name][0] for name in "abc"] == pytest.approx([10.332, 6.010, 4.692])
+
+
+def test_a_framework_rule_that_fits_nothing_is_named():
+    """Without a framework there is nothing to measure displacements against."""
+    nowhere = Neighbour(element="Li", within_A=0.5)
+    rules = [
+        s.model_copy(update={"with_neighbour": nowhere}) if s.role == "framework" else s
+        for s in SYSTEM.species
+    ]
+    rules += [Species(name=f"other_{e}", element=e, role="other") for e in ("P", "Fe")]
+    system = SYSTEM.model_copy(update={"species": tuple(rules)})
+    said = (
+        r"no atom of the framework.*inputs/lifepo4\.toml.*P \(element P, a Li within 0\.5 A\); Fe"
+    )
+    with pytest.raises(InputError, match=said):
+        classify(CRYSTAL, system)
+
+
+def test_a_species_may_have_a_long_name():
+    long = {"O": "oxygen_of_the_phosphate_groups"}
+    rules = [s.model_copy(update={"name": long.get(s.name, s.name)}) for s in SYSTEM.species]
+    sites = classify(CRYSTAL, SYSTEM.model_copy(update={"species": tuple(rules)}))
+    assert (sites.species == long["O"]).sum() == 16
 
 
 def test_the_sites_are_those_of_another_refinement():
@@ -115,7 +140,7 @@ def test_candidate_frames_repeat_along_the_channel():
 
 @pytest.mark.parametrize(
     ("channel", "said"),
-    [({"axis": "c"}, "Is channel.axis right"), ({"width_A": 7.0}, r"Lower channel\.width_A")],
+    [({"axis": "c"}, "Is channel.axis right"), ({"width_A": 7.0}, r"lower channel\.width_A")],
 )
 def test_an_axis_with_no_channel_is_refused(channel, said):
     """Lines along c lie b/2 apart, closer than the ions on them; 7 A gathers several channels."""

@@ -68,6 +68,12 @@ def edited(tmp_path: Path, name: str, pattern: str, replacement: str) -> Path:
             "Pb3.* used but not defined",
         ),
         ("pb10po46o.toml", r'^role = "mobile"', 'role = "other"', "no species has role = 'mobile'"),
+        (
+            "pb10po46o.toml",
+            r"^without_neighbour = .*",
+            "near_channel = { within_A = 1.0 }",
+            r"species \['O2'\]: mobile ions show where channels are",
+        ),
         # two classes of atoms under one name would be one class
         ("pb10po46o.toml", r'^name = "P"', 'name = "O1"', r"species \['O1'\] defined twice: give"),
     ],

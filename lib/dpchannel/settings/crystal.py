@@ -120,6 +120,11 @@ class SystemSettings(Strict):
         roles = {s.role for s in self.species}
         if "mobile" not in roles:
             raise ValueError("no species has role = 'mobile'")
+        if lost := [s.name for s in self.species if s.role == "mobile" and s.near_channel]:
+            raise ValueError(
+                f"species {lost}: mobile ions show where channels are, so near_channel cannot find"
+                " them. Tell them apart by their neighbours"
+            )
         if "framework" not in roles:
             raise ValueError(
                 "no species has role = 'framework': give it to atoms that stay on their sites,"

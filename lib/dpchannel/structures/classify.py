@@ -127,6 +127,7 @@ def _without_rings(
     """Sites of a crystal whose channels, if it has any, are the lines of its ions."""
     species = names_of(bonded, system, None)
     check_named(species)
+    roles = roles_of(species, system)
     has_channel = system.channel.axis != "none"
     axis = system.channel.index if has_channel else 2
     scaled, plane = atoms.get_scaled_positions(), Plane(atoms.cell.array, axis)
@@ -139,7 +140,7 @@ def _without_rings(
     pairs, vectors = distances(atoms, system, species, np.empty((0, 2), np.intp))
     return Sites(
         species=species,
-        roles=roles_of(species, system),
+        roles=roles,
         axis_index=axis,
         columns=columns,
         column_xy=xy,
@@ -199,7 +200,8 @@ def _check_lines(
         if len(column) > 1 and plane.distance(lateral, lateral).max() > spacing_A:
             raise InputError(
                 f"structure: ions of one channel lie {plane.distance(lateral, lateral).max():.2f} A"
-                " apart across it, more than the distance of its sites. Lower channel.width_A."
+                " apart across it, more than the distance of its sites. Is channel.axis right?"
+                " Then lower channel.width_A."
             )
 
 
@@ -235,7 +237,7 @@ def _channels(
             xy = _with_empty_channels(atoms, xy, members, mobile, expected, reach_A, axis)
         elif sweep != "rings":
             xy = np.array([_middle(points[m], xy[k]) for k, m in enumerate(members)])
-    _check_channels(system, ring, members, n_formula)
+    _check_channels(system, ring, reach_A, members, n_formula)
     check_named(species)
     return xy, members, species
 
@@ -282,7 +284,7 @@ def _with_empty_channels(
 
 
 def _check_channels(
-    system: SystemSettings, ring: Ring, members: list[Index], n_formula: int
+    system: SystemSettings, ring: Ring, reach_A: float, members: list[Index], n_formula: int
 ) -> None:
     counts = [len(m) for m in members]
     expected = n_formula * system.channel.sites_per_cell * ring.size
@@ -290,5 +292,8 @@ def _check_channels(
         raise InputError(
             f"structure: {len(counts)} channels with {sorted(set(counts))} {ring.species}"
             f" each, {sum(counts)} in all; expected {expected} in {n_formula} formula units"
-            f" ({system.channel.sites_per_cell} rings of {ring.size} in each)."
+            f" ({system.channel.sites_per_cell} rings of {ring.size} in each). Check in"
+            f" inputs/{system.system.name}.toml channel.axis = {system.channel.axis}, along which"
+            f" channels run, and near_channel.within_A = {reach_A:g} of [[species]] {ring.species};"
+            " or is the structure no crystal?"
         )

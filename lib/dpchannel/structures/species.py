@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dpchannel.errors import InputError
 from dpchannel.settings import Neighbour, SystemSettings
+from dpchannel.settings.crystal import Species
 from dpchannel.structures.columns import Array, Index
 
 
@@ -72,11 +73,27 @@ def mobile_ions(bonded: BondRules, system: SystemSettings, n_formula: int) -> In
     expected = n_formula * system.channel.ions_per_cell
     missing = expected - len(mobile)
     if missing < 0 or len(mobile) == 0 or (missing and not system.channel.vacancies):
+        rules = "; ".join(_in_words(s) for s in system.species if s.role == "mobile")
+        remedy = "the element or distance of that rule, or its place: the first that fits counts"
+        if len(mobile):
+            remedy = f"that rule, or channel.ions_per_cell = {system.channel.ions_per_cell}"
         raise InputError(
             f"structure: {len(mobile)} mobile ions ({', '.join(movers)}) in {n_formula} formula"
             f" units, expected {expected}. Is it the crystal, with all its ions, and not a melt?"
+            f" Then change in inputs/{system.system.name}.toml [[species]] {rules}: {remedy}."
         )
     return mobile
+
+
+def _in_words(rule: Species) -> str:
+    """`O2 (element O, no P within 2.2 A)`."""
+    said = [f"element {rule.element}"]
+    for sign, other in (("a", rule.with_neighbour), ("no", rule.without_neighbour)):
+        if other:
+            said.append(f"{sign} {other.element} within {other.within_A:g} A")
+    if rule.near_channel:
+        said.append(f"the channel within {rule.near_channel.within_A:g} A")
+    return f"{rule.name} ({', '.join(said)})"
 
 
 def names_of(
@@ -86,7 +103,8 @@ def names_of(
 
     Without distances to the channels, rules that ask for them fit nothing.
     """
-    names = np.full(len(bonded.symbols), "", dtype="<U16")
+    longest = max(len(rule.name) for rule in system.species)
+    names = np.full(len(bonded.symbols), "", dtype=f"<U{longest}")
     for rule, bond_fits in zip(system.species, bonded.fits, strict=True):
         fits = bond_fits & (names == "")
         if rule.near_channel:
@@ -96,10 +114,22 @@ def names_of(
 
 
 def roles_of(species: NDArray[np.str_], system: SystemSettings) -> dict[str, Index]:
-    """Atoms of each role."""
+    """Atoms of each role.
+
+    Raises
+    ------
+    InputError              no atom of the framework, which displacements are measured against
+    """
     role_of = {s.name: s.role for s in system.species}
     roles = np.array([role_of[name] for name in species])
-    return {role: np.flatnonzero(roles == role) for role in ("mobile", "framework", "other")}
+    found = {role: np.flatnonzero(roles == role) for role in ("mobile", "framework", "other")}
+    if len(found["framework"]) == 0:
+        rules = "; ".join(_in_words(s) for s in system.species if s.role == "framework")
+        raise InputError(
+            f"structure: no atom of the framework. Change in inputs/{system.system.name}.toml"
+            f" [[species]] {rules}, or its place: the first rule that fits names the atom."
+        )
+    return found
 
 
 def check_named(species: NDArray[np.str_]) -> None:
