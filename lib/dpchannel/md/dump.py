@@ -24,6 +24,7 @@ _MAGIC = b"DUMPCUSTOM"
 _REVISION = 2  # the first with column names; written by LAMMPS since 2021
 _LITTLE_ENDIAN = 1
 _BOX_KINDS = {0: 6, 1: 9}  # orthogonal, restricted triclinic: doubles of the box
+_REMEDY = "Remove the folder of the run and start it again."
 
 
 @dataclass(frozen=True)
@@ -91,26 +92,28 @@ def _heads(path: Path) -> Iterator[tuple[BinaryIO, Head]]:
         number = 0
         while marker := stream.read(8):
             try:
-                head = _head(path, stream, marker, size)
+                head = _head(f"{path}: frame {number}", stream, marker, size)
             except _CutShortError:
                 raise TrajectoryError(
-                    f"{path}: frame {number} is cut short (file of {size} bytes). "
-                    "The run was stopped while writing: start it again, it continues."
+                    f"{path}: frame {number} is cut short (file of {size} bytes): the disk was"
+                    f" full, or the file was damaged after its run. {_REMEDY}"
                 ) from None
             yield stream, head
             number += 1
 
 
-def _head(path: Path, stream: BinaryIO, marker: bytes, size: int) -> Head:
-    """Read the head of a frame, and pass over its atoms."""
+def _head(here: str, stream: BinaryIO, marker: bytes, size: int) -> Head:
+    """Read the head of a frame, and pass over its atoms; `here` names it in messages."""
     if len(marker) < 8:
         raise _CutShortError
     if marker != struct.pack("<q", -len(_MAGIC)) or _take(stream, len(_MAGIC)) != _MAGIC:
-        raise TrajectoryError(f"{path}: not a binary custom dump of LAMMPS with column names.")
+        raise TrajectoryError(
+            f"{here} is not one of a binary custom dump of LAMMPS with column names. {_REMEDY}"
+        )
     endian, revision, step, n_atom, box_kind = _numbers(stream, "<iiqqi")
     if endian != _LITTLE_ENDIAN or revision < _REVISION or box_kind not in _BOX_KINDS:
         raise TrajectoryError(
-            f"{path}: binary dump with endian flag {endian}, revision {revision}, box kind "
+            f"{here}: binary dump with endian flag {endian}, revision {revision}, box kind "
             f"{box_kind} is not supported. Write it with this project's inputs/lammps/npt.in."
         )
     _numbers(stream, "<6i")  # boundary conditions
@@ -121,7 +124,9 @@ def _head(path: Path, stream: BinaryIO, marker: bytes, size: int) -> Head:
         _take(stream, 8)  # the time
     columns = tuple(_take(stream, *_numbers(stream, "<i")).decode().split())
     if len(columns) != n_column:
-        raise TrajectoryError(f"{path}: step {step} names {len(columns)} of {n_column} columns.")
+        raise TrajectoryError(
+            f"{here} (step {step}) names {len(columns)} of {n_column} columns. {_REMEDY}"
+        )
     (n_rank,) = _numbers(stream, "<i")
     blocks = []
     for _ in range(n_rank):
@@ -132,7 +137,8 @@ def _head(path: Path, stream: BinaryIO, marker: bytes, size: int) -> Head:
         stream.seek(8 * n_value, 1)
     if (n_all := sum(n for _, n in blocks)) != n_atom * n_column:
         raise TrajectoryError(
-            f"{path}: step {step} holds {n_all} numbers in place of {n_atom} x {n_column}."
+            f"{here} (step {step}) holds {n_all} numbers in place of {n_atom} x {n_column}."
+            f" {_REMEDY}"
         )
     return Head(int(step), _cell(box), columns, int(n_atom), tuple(blocks))
 

@@ -74,41 +74,49 @@ def read_stream(
     TrajectoryError     a frame is missing, repeated or cut; when read, damaged or of other atoms
     """
     places: list[tuple[Path, Head]] = []
+    again = f"Remove {folder} and start the run again."
     for path, head in _merged_heads(folder, kind):
         if head.step < plan.equilibrate:
             continue
         n = len(places)
+        here = f"{path}: production frame {n} (step {head.step})"
         if n == len(steps) or head.step != steps[n]:
             wanted = f"step {steps[n]}" if n < len(steps) else "the end"
             raise TrajectoryError(
-                f"{path}: frame of step {head.step} where {wanted} belongs. "
-                f"Remove {folder} and start the run again."
+                f"{here} lies where {wanted} belongs: a frame is missing, repeated or out of"
+                f" order. {again}"
             )
         if head.columns != _DUMP_COLUMNS:
-            raise TrajectoryError(f"{path}: columns {head.columns} in place of {_DUMP_COLUMNS}.")
+            raise TrajectoryError(
+                f"{here} has the columns {' '.join(head.columns)}, not {' '.join(_DUMP_COLUMNS)}:"
+                " displacements need unwrapped scaled coordinates. Write them as the scripts in"
+                f" inputs/lammps do. {again}"
+            )
         if head.n_atom != len(index):
-            raise _other_atoms(path, head.step)
+            raise TrajectoryError(
+                f"{here} holds {head.n_atom} atoms, the run's start {len(index)}. {again}"
+            )
         places.append((path, head))
     if (n := len(places)) < len(steps):
         raise TrajectoryError(
             f"{folder}/{kind}.*.bin: {n} of {len(steps)} frames, step {steps[n]} is the first that "
-            f"is missing. Remove {folder} and start the run again."
+            f"is missing. {again}"
         )
     cells = np.array([head.cell for _, head in places])
 
     def coordinates(path: Path, step: int, values: Array) -> Array:
+        here = f"{path}: production frame {int(np.searchsorted(steps, step))} (step {step})"
         if not np.array_equal(values[:, 0], index + 1):
-            raise _other_atoms(path, step)
+            raise TrajectoryError(f"{here} holds other atoms than the run's start. {again}")
         if not np.isfinite(values).all():
-            raise TrajectoryError(f"{path}: step {step} holds a coordinate that is not a number.")
+            raise TrajectoryError(
+                f"{here} holds a coordinate that is not a number: the run blew up, or the file is"
+                f" damaged. {again}"
+            )
         return values[:, 1:]
 
     scaled = in_dumps(places, len(index), coordinates)
     return Stream(steps, plan.time_ps(steps), scaled, cells, index)
-
-
-def _other_atoms(path: Path, step: int) -> TrajectoryError:
-    return TrajectoryError(f"{path}: step {step} holds other atoms than the run's start.")
 
 
 def read_samples(
@@ -135,7 +143,10 @@ def read_samples(
     values = np.array([table[int(step)] for step in steps])
     if not np.isfinite(values).all():
         bad = steps[~np.isfinite(values).all(axis=1)][0]
-        raise TrajectoryError(f"{folder}/samples.*.txt: not a number at step {bad}.")
+        raise TrajectoryError(
+            f"{folder}/samples.*.txt: not a number at step {bad}: the run blew up, or the file is"
+            f" damaged. Remove {folder} and start the run again."
+        )
     columns = {"step": values[:, 0], "time_ps": plan.time_ps(steps)}
     for k, (name, factor) in enumerate(COLUMNS.values(), start=1):
         columns[name] = values[:, k] * factor
