@@ -192,7 +192,8 @@ def test_the_gate_refuses_copper_without_spin():
     ):
         atoms.info = {"converged": True, "engine": engine, "spin_polarised": polarised}
         assert ("closed shell" in (problem(atoms, gate, elements) or "")) == refused
-    atoms.info = {"converged": True, "engine": "cp2k PBE", "spin_polarised": True}
+    atoms.info = {"converged": True, "engine": "vasp PBE", "spin_polarised": True}
+    assert "its moments are not known" in (problem(atoms, gate, elements) or "")
     for size, refused in ((0.02, True), (1.1, False)):
         atoms.info["absolute_moment_muB"] = size
         assert ("its moment fell to 0.02" in (problem(atoms, gate, elements) or "")) == refused

@@ -52,14 +52,24 @@ def _closed_shell(atoms: Atoms, gate: GateSettings) -> str | None:
     if not open_shell or engine not in gate.dft:
         return None
     if atoms.info.get("spin_polarised", False):
-        size = atoms.info.get("absolute_moment_muB")
-        if size is None or float(size) >= _UNPAIRED_muB:
-            return None
-        return f"its moment fell to {float(size):.2g} Bohr magnetons: another state"
+        return _collapsed(atoms)
     return (
         f"closed shell with {' '.join(open_shell)}: label it spin-polarised (info key"
-        " `spin_polarised`; ISPIN = 2 in VASP)"
+        " `spin_polarised`; ISPIN = 2 and LORBIT = 11 in VASP)"
     )
+
+
+def _collapsed(atoms: Atoms) -> str | None:
+    """Opposite moments cancel: a cell without a moment may still have unpaired electrons."""
+    size, moment = (atoms.info.get(k) for k in ("absolute_moment_muB", "moment_muB"))
+    if max(abs(float(size or 0.0)), abs(float(moment or 0.0))) >= _UNPAIRED_muB:
+        return None
+    if size is None:
+        return (
+            "spin-polarised, but its moments are not known (info key `absolute_moment_muB`):"
+            " LORBIT = 11 makes VASP print that of each site"
+        )
+    return f"its moment fell to {float(size):.2g} Bohr magnetons: another state"
 
 
 def _incomplete(atoms: Atoms) -> str | None:

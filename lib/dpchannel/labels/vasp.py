@@ -120,8 +120,15 @@ class VaspLabeler:
             "mean_force": mean,
             "net_force": net,
             "scf_steps": found.scf_steps,
-            "spin_polarised": int(found.incar.get("ISPIN", 1)) == 2,
+            "spin_polarised": found.polarised,
         }
+        if found.moment is not None:
+            labelled.info["moment_muB"] = found.moment
+        if found.moments is not None:
+            moments = np.empty(len(atoms))
+            moments[order] = found.moments
+            labelled.arrays["moment_muB"] = moments
+            labelled.info["absolute_moment_muB"] = float(np.abs(moments).sum())
         return labelled
 
     def _made_from(self, folder: Path) -> dict[str, Any]:

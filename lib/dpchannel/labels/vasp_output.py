@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ _IN_KB = re.compile(r"^  in kB +(\S+) +(\S+) +(\S+) +(\S+) +(\S+) +(\S+)$", re.M
 _TABLE = re.compile(
     r"^ POSITION +TOTAL-FORCE \(eV/Angst\)\n -+\n(.*?)\n -+\n +total drift: +(.*)$", re.M | re.S
 )
+# of spin-polarised runs alone: of the cell at every step, and with LORBIT = 11 of each site
+_MOMENT = re.compile(rf"^ *number of electron +\S+ +magnetization +{_F} *$", re.M)
+_SITES = re.compile(
+    r"^ *magnetization \(x\) *\n *\n# of ion .* tot *\n-+\n((?: .*\n)+)-+\ntot +(.*)$", re.M
+)
+_SITE_muB = 6e-4  # three decimals
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,9 @@ class VaspOutput:
     """One finished and converged point.
 
     energy_eV is the free energy that forces and stress derive from; forces (n, 3) eV/A; stress
-    (3, 3) eV/A^3 in the sign of ASE; symbols and positions (n, 3) A in the order of POSCAR.
+    (3, 3) eV/A^3 in the sign of ASE; symbols and positions (n, 3) A in the order of POSCAR. Of a
+    spin-polarised run the moment of the cell and moments (n,) of the sites, Bohr magnetons, where
+    OUTCAR has them.
     """
 
     energy_eV: float
@@ -51,6 +60,18 @@ class VaspOutput:
     incar: dict[str, Any]
     titles: tuple[str, ...]
     version: str
+    moment: float | None
+    moments: Array | None
+
+    @property
+    def polarised(self) -> bool:
+        """Spin up and down were treated apart."""
+        return is_polarised(self.incar)
+
+
+def is_polarised(incar: Mapping[str, Any]) -> bool:
+    """ISPIN = 2."""
+    return int(incar.get("ISPIN", 1)) == 2
 
 
 def read_vasp(folder: Path) -> VaspOutput:
@@ -69,6 +90,8 @@ def read_vasp(folder: Path) -> VaspOutput:
         raise EngineFailed(f"{xml}: {len(run.ionic_steps)} ionic steps, a label has one.")
     step = run.ionic_steps[0]
     steps = _converged(xml, run, step)
+    incar = dict(run.parameters) | dict(run.incar)
+    spin = text if is_polarised(incar) else ""
     found = VaspOutput(
         energy_eV=_finite(xml, "free energy", step.get("e_fr_energy"), ()),
         forces=_finite(xml, "forces", step.get("forces"), (len(run.atomic_symbols), 3)),
@@ -78,9 +101,11 @@ def read_vasp(folder: Path) -> VaspOutput:
         positions=np.array(step["structure"].cart_coords),
         cell=np.array(step["structure"].lattice.matrix),
         scf_steps=steps,
-        incar=dict(run.parameters) | dict(run.incar),
+        incar=incar,
         titles=tuple(_TITEL.findall(text)),
         version=_version(outcar, text),
+        moment=float(_MOMENT.findall(spin)[-1]) if _MOMENT.search(spin) else None,
+        moments=_moments(outcar, spin, len(run.atomic_symbols)),
     )
     _same_energy(xml, found, step)
     _same_as_outcar(outcar, text, found)
@@ -145,6 +170,20 @@ def _version(path: Path, text: str) -> str:
     if found is None:
         raise EngineFailed(f"{path}: does not name the version of VASP. Run the frame again.")
     return found[1].replace("vasp.", "VASP ")
+
+
+def _moments(path: Path, text: str, n_atom: int) -> Array | None:
+    tables = _SITES.findall(text)
+    if not tables:
+        return None
+    rows = [_numbers(path, line.split()) for line in tables[-1][0].splitlines()]
+    found = np.array([row[-1] for row in rows])
+    total = _numbers(path, tables[-1][1].split())[-1]
+    numbered = [row[0] for row in rows] == list(range(1, n_atom + 1))
+    # not (a <= b): a number that is not finite never agrees
+    if not numbered or not abs(found.sum() - total) <= _SITE_muB * (n_atom + 1):
+        raise EngineFailed(f"{path}: the table of moments is damaged. Run the frame again.")
+    return found
 
 
 def _same_energy(path: Path, found: VaspOutput, step: dict[str, Any]) -> None:

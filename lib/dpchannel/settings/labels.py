@@ -8,7 +8,8 @@ from dpchannel.settings.base import Strict
 class GateSettings(Strict):
     """Limits a label must keep to enter a data set.
 
-    With an element of `open_shell` a label by an engine of `dft` must be spin-polarised.
+    With an element of `open_shell` a label by an engine of `dft` must be spin-polarised, and have
+    kept its moments.
     """
 
     net_force_eV_per_A: float = Field(gt=0)
