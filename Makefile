@@ -528,7 +528,7 @@ ifneq ($(filter chemical-pressure $(CHEMICAL)/%,$(MAKECMDGOALS)),)
   $(if $(filter vasp,$(BENCH_ENGINE)),,$(shell test -e $(CHEMICAL_KEY) || { mkdir -p $(CHEMICAL) && rm -f $(CHEMICAL)/.inputs-* && touch $(CHEMICAL_KEY); }))
 endif
 CHEMICAL_HOW = $(PY) bin/chemical_pressure.py --system inputs/$(SYSTEM).toml --dopant $(DOPANT)
-chemical-pressure: $(if $(filter vasp,$(BENCH_ENGINE)),,$(CHEMICAL)/$(if $(filter cp2k,$(BENCH_ENGINE)),result.json,figure.png)) | $(VENV) ## Ring edges, a, c, V against pressure and with a dopant (Fig. 7): ENGINE=dp|mlip|cp2k DOPANT=Cu; ENGINE=vasp: inputs
+chemical-pressure: $(if $(filter vasp,$(BENCH_ENGINE)),,$(CHEMICAL)/$(if $(filter cp2k,$(BENCH_ENGINE)),result.json,figure.png)) | $(VENV) ## Ring edges, a, c, V against pressure and with a dopant (Fig. 7): ENGINE=dp|mlip DOPANT=Cu; ENGINE=cp2k: points, no curve; ENGINE=vasp: inputs
 	@$(if $(filter vasp,$(BENCH_ENGINE)),$(CHEMICAL_HOW) --vasp-inputs --out $(CHEMICAL),echo 'up to date: $(CHEMICAL)/result.json')
 
 $(CHEMICAL)/result.json: $(CHEMICAL_KEY) | $(VENV)

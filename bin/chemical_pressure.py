@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Pressure and dopant side by side (Fig. 7): lattice and ring edges, and what a dopant is worth."""
+"""Pressure and dopant side by side (Fig. 7): lattice and ring edges, and what a dopant is worth.
+
+Curves are those of dp and mlip. cp2k has none: its relaxations would take weeks on one machine, so
+it computes the published pure and doped crystals as they are (pressure, forces, moment).
+"""
 
 import _env  # noqa: F401  (re-runs in the project's .venv)
 from pathlib import Path
@@ -15,7 +19,7 @@ INPUTS = project_root() / "inputs"
 
 def main(
     out: Annotated[Path, typer.Option(help="result.json; with --vasp-inputs a folder")],
-    engine: Annotated[str, typer.Option(help="of the curve: dp, mlip, cp2k")] = "dp",
+    engine: Annotated[str, typer.Option(help="dp, mlip; cp2k: points, no curve")] = "dp",
     potential: cli.ShippedPotential = None,
     vasp_inputs: Annotated[
         bool, typer.Option("--vasp-inputs", help="only write spin-polarised relaxations for VASP")
@@ -26,7 +30,10 @@ def main(
     dopant: Annotated[str, typer.Option(help="default: that of the settings")] = "",
     cores: cli.Cores = None,
 ) -> None:
-    """Relax under each pressure, then with the dopant on each site; goes on where it stopped."""
+    """Relax under each pressure, then with the dopant on each site; goes on where it stopped.
+
+    With --engine cp2k nothing is relaxed: single points on the published pure and doped crystals.
+    """
     from dpchannel.benchmark import engines
     from dpchannel.benchmark.chemical import Bench, chemical_pressure
     from dpchannel.benchmark.chemical_points import on_published

@@ -238,6 +238,7 @@ def test_a_dft_code_computes_the_published_crystals_with_one_unpaired_electron(t
     assert found.quantities["moment_Lai2023_doped"].value == 1.0
     assert "moment_Lai2023_pure" not in found.quantities
     assert "moment 1.000 mu_B" in found.summary
+    assert found.summary.endswith("No curve under pressure: this engine relaxes nothing here.")
     assert [check.ok for check in found.checks] == [True]
     none = SETTINGS.model_copy(update={"dopant": "Zn"})
     with pytest.raises(InputError, match="no structure of pb10po46o with Zn"):

@@ -28,7 +28,8 @@ def on_published(
 ) -> Outcome:
     """Single points of an engine that relaxes nothing here: the published pure and doped crystals.
 
-    The dopant is spin-polarised, with one doublet for each.
+    There is no curve of edges against pressure: that takes more than a thousand points. The dopant
+    is spin-polarised, with one doublet for each.
 
     Returns
     -------
@@ -80,5 +81,7 @@ def on_published(
         for key, (value, unit) in found.items():
             how = "single point on the published structure"
             outcome.quantities[f"{key}_{name}"] = Quantity(value, unit, n=1, method=how)
-    outcome.summary = "; ".join(words)
+    outcome.summary = (
+        f"{'; '.join(words)}. No curve under pressure: this engine relaxes nothing here."
+    )
     return outcome
