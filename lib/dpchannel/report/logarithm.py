@@ -13,7 +13,7 @@ from dpchannel.physics.intervals import CONFIDENCE
 from dpchannel.results import Check, Quantity, Result
 
 OF_CHANNEL, OF_CRYSTAL = "D_c", "D_3d"
-_OF_HOPS = ("D_c", "D_c_hops")  # what `n_hops` counts
+_OF_HOPS = "D_c_hops"  # which rests on `n_hops` alone, taken as independent
 
 
 def usual_D(results: Sequence[Result]) -> str:
@@ -38,14 +38,15 @@ def require_logarithms(results: Sequence[Result], paths: Sequence[Path], of: str
 def observation(result: Result, x: float, of: str) -> Observation:
     """The D of a diffusion result as a value, or as a bound, at `x`.
 
-    `n_hops` counts hops along the channel, so it says nothing about the bound of another D, nor
-    is there one without a channel. Such a bound falls off beyond its place as that of no event
-    does, exp(-3 D / bound): the slowest of all counts, so it claims least.
+    Only D_c_hops rests on a count of independent events that the result holds. Any other bound is
+    the larger of several limits, allows for columns that move as one, or counts other moves. It is
+    taken to fall off beyond its place as that of no event does, exp(-3 D / bound): the slowest of
+    all counts, so it claims least.
     """
     q = result.quantities[of]
     assert q.value is not None
     if q.kind == "upper_bound":
-        n_hops = int(result.quantities["n_hops"].value or 0) if of in _OF_HOPS else 0
+        n_hops = int(result.quantities["n_hops"].value or 0) if of == _OF_HOPS else 0
         return Observation(x, log(q.value), n_hops=n_hops)
     return Observation(x, log(q.value), _sigma(q))
 
