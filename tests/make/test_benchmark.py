@@ -189,7 +189,7 @@ def test_chemical_pressure_follows_the_potential_and_its_teacher(project):
     for name, before, after in (
         ("model.pb", "one", "another"),
         ("inputs/labels.toml", "7net-l3i5", "7net-0"),
-        ("inputs/chemical-pressure.toml", "max_steps = 500", "max_steps = 400"),
+        ("inputs/chemical-pressure.toml", "max_steps = 1500", "max_steps = 400"),
         ("requirements-mlip.lock", "sevenn==", "sevenn==9"),
     ):
         path = project / name
