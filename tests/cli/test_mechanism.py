@@ -64,6 +64,32 @@ def test_two_channels_bound_collective_diffusion_and_have_no_haven_ratio(folder)
     assert digests == {name: sha256(folder / name) for name in ("mechanism.npz", "traj.h5")}
 
 
+def test_every_check_that_qualifies_the_numbers_is_kept(folder):
+    """Those of diffusion in the same run: its own, the crystal's, set point and hops."""
+    names, others = (
+        [check.name for check in Result.read(folder / file).checks]
+        for file in ("mechanism.json", "result.json")
+    )
+    assert set(others) <= set(names) and len(names) == len(set(names))
+    assert {"inside_training_range", "temperature", "lasting_hops", "independent_hops"} <= set(
+        names
+    )
+
+
+def test_distributions_hold_every_length_of_every_frame(folder):
+    found = Result.read(folder / "mechanism.json").quantities
+    with np.load(folder / "mechanism.npz") as arrays:
+        for name in ("P_O1", "O1_O1_edge", "triangle_filled", "triangle_empty"):
+            count, edges = arrays[f"{name}_count"], arrays[f"{name}_edges_A"]
+            assert count.sum() == found[f"{name}_spread"].n
+            middle = (edges[1:] + edges[:-1]) / 2
+            mean = np.average(middle, weights=count)
+            spread = np.sqrt(np.average((middle - mean) ** 2, weights=count))
+            # bins of 0.01 A add 0.01^2 / 12 to a variance of 0.1^2
+            assert_allclose(spread, found[f"{name}_spread"].value, rtol=2e-3)
+        assert found["P_O1_spread"].n == 201 * 8 * 6 * 4  # frames, formula units, groups, bonds
+
+
 def test_densities_hold_every_ion_and_ligand(folder):
     with np.load(folder / "mechanism.npz") as arrays:
         volume = np.linalg.det(arrays["cell_A"])

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from dpchannel.physics.hops import hops
-from dpchannel.report.mechanism import longest_path, moving_sites
+from dpchannel.report.everyone import MovingSites
+from dpchannel.report.mechanism import longest_path
 from dpchannel.settings import SystemSettings, load
 from dpchannel.structures.cells import build
 from dpchannel.structures.classify import classify
@@ -20,14 +21,14 @@ ALL_PS, TIME = np.arange(21) * 1.0, np.arange(201) * 0.1
 
 
 def creeping(drift_A):
-    """Everything slides along the channel by drift_A over the run, across the edge of the cell."""
+    """Sites when everything slides along the channel by drift_A, across the edge of the cell."""
     positions = np.tile(ATOMS.get_scaled_positions() @ CELL, (len(ALL_PS), 1, 1))
     positions[:, :, 2] += drift_A * (ALL_PS / ALL_PS[-1])[:, None]
-    return positions
+    return MovingSites(positions[:, SITES.rings, 2], CELL, SITES, ALL_PS, TIME)
 
 
 def test_sites_are_the_planes_of_the_rings_at_half_the_lattice_constant():
-    found = moving_sites(creeping(0.0), CELL, SITES, ALL_PS, TIME)
+    found = creeping(0.0)
     assert len(found) == 2
     for heights in found:
         assert heights.shape == (len(TIME), 6)
@@ -36,7 +37,7 @@ def test_sites_are_the_planes_of_the_rings_at_half_the_lattice_constant():
 
 
 def test_sites_follow_and_the_ions_in_them_do_not_hop():
-    moving = moving_sites(creeping(4.0), CELL, SITES, ALL_PS, TIME)
+    moving = creeping(4.0)
     how = {"period_A": CELL[2, 2], "inner_radius_A": 1.0, "residence_ps": 0.5, "dt_ps": 0.1}
     for sites in moving:
         assert_allclose(sites[-1] - sites[0], 4.0, atol=1e-9)

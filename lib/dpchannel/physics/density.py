@@ -24,32 +24,45 @@ class Slice:
         return 3 - sum(self.axes)
 
 
-def slice_density(
-    scaled: Array, cell: Array, where: Slice, *, bin_A: float, width_A: float
-) -> Array:
-    """Atoms per volume (n_bin, n_bin) in 1/A^3, along the two vectors of a slice.
+class SliceDensity:
+    """Atoms per volume in a slice, from positions that come in blocks and are not kept.
 
     Parameters
     ----------
-    scaled : (n_frame, n_atom, 3)   in the lattice frame, wrapped or not
-    cell : (3, 3) A                 mean cell
-    bin_A : A                       edge of a bin, at most
-    width_A : A                     standard deviation of the smoothing, which keeps the number
+    cell : (3, 3) A         mean cell
+    bin_A : A               edge of a bin, at most
     """
-    lengths = np.linalg.norm(cell, axis=1)
-    volume = abs(float(np.linalg.det(cell)))
-    one, two = where.axes
-    points = scaled.reshape(-1, 3)
-    thick = volume / float(np.linalg.norm(np.cross(cell[one], cell[two])))
-    if where.thickness_A is not None:
-        off = (points[:, where.normal] - where.height + 0.5) % 1.0 - 0.5
-        points = points[np.abs(off) * thick <= where.thickness_A / 2]
-        thick = where.thickness_A
-    shape = [int(np.ceil(lengths[axis] / bin_A)) for axis in where.axes]
-    counts, _, _ = np.histogram2d(
-        points[:, one] % 1.0, points[:, two] % 1.0, bins=shape, range=[(0, 1), (0, 1)]
-    )
-    area = float(np.linalg.norm(np.cross(cell[one], cell[two]))) / counts.size
-    sigma = [width_A * n / lengths[axis] for n, axis in zip(shape, where.axes, strict=True)]
-    smooth: Array = gaussian_filter(counts / len(scaled) / (area * thick), sigma, mode="wrap")
-    return smooth
+
+    def __init__(self, cell: Array, where: Slice, *, bin_A: float) -> None:
+        self._cell, self._where = cell, where
+        self._lengths = np.linalg.norm(cell, axis=1)
+        one, two = where.axes
+        self._area = float(np.linalg.norm(np.cross(cell[one], cell[two])))
+        self._thick = abs(float(np.linalg.det(cell))) / self._area
+        shape = [int(np.ceil(self._lengths[axis] / bin_A)) for axis in where.axes]
+        self._counts = np.zeros(shape)
+
+    def add(self, scaled: Array) -> None:
+        """Count atoms at (..., 3) in the lattice frame, in scaled units, wrapped or not."""
+        points, where = scaled.reshape(-1, 3), self._where
+        if where.thickness_A is not None:
+            off = (points[:, where.normal] - where.height + 0.5) % 1.0 - 0.5
+            points = points[np.abs(off) * self._thick <= where.thickness_A / 2]
+        one, two = (points[:, axis] % 1.0 for axis in where.axes)
+        ends = [(0, 1), (0, 1)]
+        self._counts += np.histogram2d(one, two, bins=self._counts.shape, range=ends)[0]
+
+    def density(self, n_frame: int, *, width_A: float) -> Array:
+        """(n_bin, n_bin) in 1/A^3, along the two vectors of the slice.
+
+        Parameters
+        ----------
+        n_frame : int           in which every atom was counted
+        width_A : A             standard deviation of the smoothing, which keeps the number
+        """
+        where, shape = self._where, self._counts.shape
+        thick = self._thick if where.thickness_A is None else where.thickness_A
+        volume = n_frame * thick * self._area / self._counts.size
+        sigma = [width_A * n / self._lengths[k] for n, k in zip(shape, where.axes, strict=True)]
+        smooth: Array = gaussian_filter(self._counts / volume, sigma, mode="wrap")
+        return smooth

@@ -57,7 +57,8 @@ def group_msd(
 class ClassMSD:
     """MSD of classes of atoms, along the channel (`c`) and summed over the plane (`ab`).
 
-    Atoms come in blocks, each with all its frames, and are not kept.
+    Atoms come in blocks, each with all its frames, and are not kept; those of several runs of the
+    same crystal one after the other.
 
     Parameters
     ----------
@@ -85,6 +86,7 @@ class ClassMSD:
         self._lag_ps = lag_times(time_ps, self._n_lag)
         # (c, ab) x (sum, sum of squares)
         self._total = {name: np.zeros((2, 2, self._n_lag)) for name in wanted}
+        self._number = dict.fromkeys(wanted, 0)
         if empty := [name for name in wanted if name not in names]:
             raise InputError(f"class {empty[0]!r} has no atoms.")
 
@@ -92,6 +94,7 @@ class ClassMSD:
         """Count the atoms of a slice; positions (n_frame, n, 3) A in the lattice frame."""
         for name, total in self._total.items():
             members = np.flatnonzero(self._names[atoms] == name)
+            self._number[name] += len(members)
             for chunk in _chunks(positions, members, self._n_lag):
                 along = chunk[:, :, self._axis]
                 for k, values in enumerate((along, chunk.sum(axis=2) - along)):
@@ -104,7 +107,7 @@ class ClassMSD:
         """
         out = {"lag_ps": self._lag_ps}
         for name, total in self._total.items():
-            n = int((self._names == name).sum())
+            n = self._number[name]
             mean, square = total[:, 0] / n, total[:, 1] / n
             stderr = np.sqrt(np.maximum(square - mean**2, 0) / max(n - 1, 1))
             for k, direction in enumerate(("c", "ab")):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 SIDECAR = "mechanism.npz"
 FEW_HOPS = 2
 DELAY_WINDOWS = 6  # shown on either side, in units of the window of a concerted move
-BINS = 80
 
 Arrays = dict[str, Any]
 
@@ -119,12 +118,12 @@ def _draw_distances(axes: "Axes", arrays: Arrays, result: Result) -> None:
     """Distribution of every kind of bond and edge, each scaled to its highest bin."""
     colours = iter((*style.FRAMEWORK[:2], style.OTHER, style.MOBILE) * 2)
     names = [k.removesuffix("_spread") for k in result.quantities if k.endswith("_spread")]
-    for name in sorted(names, key=lambda key: float(arrays[key].mean())):
-        count, edges = np.histogram(arrays[name], BINS)
-        width = result.quantities[f"{name}_spread"].value
-        label = f"{name.replace('_', ' ')}: {arrays[name].mean():.3f} ± {width:.3f}"
-        axes.stairs(count / count.max(), edges, fill=True, alpha=0.75, color=next(colours),
-                    label=label)  # fmt: skip
+    means = {name: _mean(arrays, name) for name in names}
+    for name in sorted(names, key=lambda key: means[key]):
+        count, width = arrays[f"{name}_count"], result.quantities[f"{name}_spread"].value
+        label = f"{name.replace('_', ' ')}: {means[name]:.3f} ± {width:.3f}"
+        axes.stairs(count / count.max(), arrays[f"{name}_edges_A"], fill=True, alpha=0.75,
+                    color=next(colours), label=label)  # fmt: skip
     kept = result.quantities.get("coordination_kept")
     title = "(d) mean ± spread (Å)"
     if kept and kept.value is not None:
@@ -135,6 +134,12 @@ def _draw_distances(axes: "Axes", arrays: Arrays, result: Result) -> None:
         axes.legend(loc="upper left")
     else:
         _say(axes, "no rings and no polyhedra in this crystal")
+
+
+def _mean(arrays: Arrays, name: str) -> float:
+    """Of a distribution, to a small part of its bins."""
+    edges = arrays[f"{name}_edges_A"]
+    return float(np.average((edges[1:] + edges[:-1]) / 2, weights=arrays[f"{name}_count"]))
 
 
 def _hops(result: Result) -> str:

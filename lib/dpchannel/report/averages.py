@@ -44,9 +44,14 @@ def average_quantities(
         values = values[np.isfinite(values)]  # a frame may hold no ring of this kind
         if len(values) > 1:
             found[name] = average(values, "A")
-    for column, (name, unit) in THERMO.items():
-        found[name] = average(trajectory.thermo[column], unit)
-    return found
+    return found | thermo_quantities(trajectory)
+
+
+def thermo_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
+    """Temperature and pressure over production."""
+    return {
+        name: average(trajectory.thermo[column], unit) for column, (name, unit) in THERMO.items()
+    }
 
 
 def average(values: Array, unit: str) -> Quantity:

@@ -19,8 +19,17 @@ Index = NDArray[np.int64]
 MAX_CENTRE_MISMATCH_A = 1e-3
 
 
-def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -> list[Check]:
-    """The right system, finite numbers, evenly spaced frames, atoms that keep their images.
+def require_system(trajectory: Trajectory, system: SystemSettings, where: str) -> None:
+    """InputError when the trajectory is one of another system."""
+    meant = trajectory.meta.get("system", system.system.name)
+    if meant != system.system.name:
+        raise InputError(
+            f"{where}: holds {meant}, not {system.system.name}. Give its own --system."
+        )
+
+
+def require_usable(trajectory: Trajectory, where: str) -> list[Check]:
+    """Finite numbers, evenly spaced frames, atoms that keep their images.
 
     Of all atoms numbers and images are looked at as they are read.
 
@@ -30,14 +39,8 @@ def require_usable(trajectory: Trajectory, system: SystemSettings, where: str) -
 
     Raises
     ------
-    InputError          the trajectory is one of another system
     TrajectoryError     a number is not finite, frames repeat or are missing, positions are wrapped
     """
-    meant = trajectory.meta.get("system", system.system.name)
-    if meant != system.system.name:
-        raise InputError(
-            f"{where}: holds {meant}, not {system.system.name}. Give its own --system."
-        )
     for name, stream in (("mobile", trajectory.mobile), ("all", trajectory.all)):
         displacement.require_even_steps(stream.step, f"{where}, {name} atoms")
         _require_finite(stream.cells, f"{where}, {name} atoms, cells")
@@ -98,18 +101,11 @@ def mobile_columns(sites: Sites, index: Index, where: str) -> list[Index]:
     return [np.array([place[int(a)] for a in column]) for column in sites.columns if len(column)]
 
 
-def whole_crystal(trajectory: Trajectory, sites: Sites, where: str) -> tuple[Array, list[Check]]:
-    """All atoms in the lattice frame (n_frame, n_atom, 3) A, and what through_crystal checks."""
-    positions = np.empty(trajectory.all.scaled.shape)
-
-    def keep(atoms: slice, block: Array) -> None:
-        positions[:, atoms] = block
-
-    return positions, through_crystal(trajectory, sites, where, keep)
-
-
 def through_crystal(
-    trajectory: Trajectory, sites: Sites, where: str, take: Callable[[slice, Array], None]
+    trajectory: Trajectory,
+    sites: Sites,
+    where: str,
+    take: Callable[[slice, Array], None] | None = None,
 ) -> list[Check]:
     """Pass once through the frames of all atoms, block of atoms by block.
 
@@ -149,7 +145,8 @@ def through_crystal(
         found, distance = displacement.distance_from_sites(positions[:, inside])
         mean_sites.append(found)
         away = np.maximum(away, distance)
-        take(atoms, positions)
+        if take is not None:
+            take(atoms, positions)
     on_site = displacement.require_framework(np.concatenate(mean_sites), away, mean_cell, where)
     own_centre = (own_moment - own_moment[0]) / masses[framework].sum()
     cells = trajectory.mobile.cells
@@ -163,6 +160,16 @@ def through_crystal(
     if sites.has_channel:
         verdicts["channel_axis"] = displacement.check_channel_axis(mean_cell, sites.axis_index)
     return [Check(name, *verdict) for name, verdict in verdicts.items()]
+
+
+def path_of(trajectory: Trajectory, atom: int, where: str) -> Array:
+    """Positions (n_frame, 3) A of one atom in the lattice frame, in the frames of all atoms."""
+    stream = trajectory.all
+    scaled = np.asarray(stream.scaled[:, atom : atom + 1])
+    path: Array = displacement.lattice_frame(
+        scaled, _centre_of_md(trajectory, where), stream.cells
+    )[:, 0]
+    return path
 
 
 def _centre_of_md(trajectory: Trajectory, where: str) -> Array:

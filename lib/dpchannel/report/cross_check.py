@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory
-from dpchannel.physics import displacement
 from dpchannel.physics.msd import lag_count
 from dpchannel.physics.transport import analyse_diffusion
 from dpchannel.report import trajectory_task as task
-from dpchannel.report.conditions import mobile_columns, require_usable
+from dpchannel.report.prepared import identify, prepare
 from dpchannel.results import Check, Quantity, Result
 from dpchannel.settings import DiffusionSettings, SystemSettings
-from dpchannel.structures.classify import classify
-from dpchannel.structures.measure import site_spacing
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -42,26 +39,25 @@ def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
 ) -> tuple[Result, task.Arrays]:
     """Both estimates and whether they agree; there are no arrays to keep."""
-    require_usable(trajectory, system, where)
-    sites, mobile = classify(trajectory.atoms, system), trajectory.mobile
-    columns = mobile_columns(sites, mobile.index, where)
-    ions = displacement.lattice_frame(mobile.scaled[:], trajectory.centre, mobile.cells)
+    run = identify(trajectory, system, where)
     system.channel.index  # noqa: B018  (refuses a crystal without channels)
-    spacing = float(site_spacing(mobile.cells, sites).mean())
-    ours = analyse_diffusion(ions, mobile.time_ps, columns, sites.axis_index, spacing, settings)
+    ions, checks = prepare(run)
+    mobile, axis = trajectory.mobile, run.sites.axis_index
+    spacing = float(run.spacing_A.mean())
+    ours = analyse_diffusion(ions, mobile.time_ps, run.columns, axis, spacing, settings)
     window = np.asarray(ours.arrays["fit_c_window_ps"], float)
     cell = mobile.cells.mean(axis=0)
     theirs = kinisi_diffusion(
-        ions, mobile.time_ps, cell, sites.axis_index, float(window[0]), settings.max_lag_fraction
+        ions, mobile.time_ps, cell, axis, float(window[0]), settings.max_lag_fraction
     )
     slope = ours.quantities["D_c_slope"]
     agreement = _agreement(theirs, slope)
     result = Result(
         task="cross-check",
         system=system.system.name,
-        state=task.state(trajectory, system, sites, columns),
+        state=run.state,
         quantities={"D_c_kinisi": theirs, "D_c_slope": slope, "D_c": ours.quantities["D_c"]},
-        checks=[agreement],
+        checks=[agreement, *checks, *ours.checks],
         summary=agreement.text,
     )
     return result, {}

@@ -1,7 +1,6 @@
 """From one trajectory to the diffusion result of its state point, and the arrays behind it."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory
-from dpchannel.md.ondisk import in_memory
-from dpchannel.physics import displacement
 from dpchannel.physics.hops import lattice_phase
 from dpchannel.physics.msd import ClassMSD
-from dpchannel.physics.transport import analyse_diffusion, analyse_isotropic
+from dpchannel.physics.transport import Transport, analyse_diffusion, analyse_isotropic
 from dpchannel.report import trajectory_task as task
-from dpchannel.report.averages import average, average_quantities, lattice_series, set_point_checks
-from dpchannel.report.conditions import left_out, mobile_columns, require_usable, through_crystal
+from dpchannel.report.averages import average, average_quantities, lattice_series
 from dpchannel.report.diffusion import sentence
 from dpchannel.report.framework import integrity
+from dpchannel.report.prepared import Run, identify, prepare
 from dpchannel.report.reference import paper, paper_diffusion_cm2_per_s
-from dpchannel.results import Check, Quantity, Result
+from dpchannel.results import Quantity, Result
 from dpchannel.settings import DiffusionSettings, SystemSettings
 from dpchannel.statepoint import StatePoint
-from dpchannel.structures.classify import Sites, classify
-from dpchannel.structures.measure import channel_distance, nearest, site_spacing
+from dpchannel.structures.measure import channel_distance, nearest
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -59,79 +55,84 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
 def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
 ) -> tuple[Result, task.Arrays]:
-    """Quantities, checks and sentence of one trajectory, and the arrays of its figure.
-
-    The ions' coordinates are all that grows with the number of frames: they are read once, and
-    turned into positions where they lie. All atoms pass by in blocks.
-    """
-    scaled = in_memory(trajectory.mobile.scaled)
-    trajectory = replace(trajectory, mobile=replace(trajectory.mobile, scaled=scaled))
-    checks = require_usable(trajectory, system, where)
-    sites = classify(trajectory.atoms, system)
-    columns = mobile_columns(sites, trajectory.mobile.index, where)
-    axis, mobile = sites.axis_index, trajectory.mobile
-    at_rest = _at_rest(trajectory, system, sites, settings)
-    checks += through_crystal(trajectory, sites, where, at_rest.add)
-    checks += left_out(sites)
-    positions = displacement.lattice_frame(scaled, trajectory.centre, mobile.cells, out=scaled)
-    series = lattice_series(trajectory, sites)
-    spacing = np.zeros(1)
-    if sites.has_channel:
-        spacing = site_spacing(mobile.cells, sites)
-        transport = analyse_diffusion(
-            positions,
-            mobile.time_ps,
-            columns,
-            axis,
-            float(spacing.mean()),
-            settings,
-            apart_A=channel_distance(mobile.cells.mean(axis=0), sites),
-        )
-    else:
-        apart = nearest(trajectory.atoms[mobile.index])
-        transport = analyse_isotropic(positions, mobile.time_ps, settings, apart_A=apart)
-    quantities = transport.quantities | average_quantities(trajectory, sites, series)
-    quantities |= integrity(trajectory, sites, system)
-    if sites.has_channel:
-        quantities["site_spacing"] = average(spacing, "A")
-    state = task.state(trajectory, system, sites, columns)
-    rest = {"lag_ps_all" if k == "lag_ps" else k: v for k, v in at_rest.arrays().items()}
+    """Quantities, checks and sentence of one trajectory, and the arrays of its figure."""
+    run = identify(trajectory, system, where)
+    at_rest = resting(run, settings)
+    positions, checks = prepare(run, at_rest.add)
+    transport = transport_of(positions, run.columns, [run], settings)
+    quantities = transport.quantities | averages(run) | integrity(trajectory, run.sites, system)
     result = Result(
         task="diffusion",
         system=system.system.name,
-        state=state,
+        state=run.state,
         quantities={name: quantities[name] for name in [*FIRST, *quantities] if name in quantities},
-        checks=[
-            *(Check(**check) for check in trajectory.meta.get("checks", ())),
-            *checks,
-            *set_point_checks(quantities, state),
-            *transport.checks,
-        ],
-        summary=summary(system.system.name, state, quantities),
+        checks=[*checks, *transport.checks],
+        summary=summary(system.system.name, run.state, quantities),
     )
-    there = [species for species in system.species if species.name in sites.species]
+    return result, figure_arrays(transport, at_rest, positions, run.columns, [run])
+
+
+def averages(run: Run) -> dict[str, Quantity]:
+    """Means over production: lattice, edges, temperature, pressure, distance of sites."""
+    trajectory, sites = run.trajectory, run.sites
+    found = average_quantities(trajectory, sites, lattice_series(trajectory, sites))
+    if sites.has_channel:
+        found["site_spacing"] = average(run.spacing_A, "A")
+    return found
+
+
+def transport_of(
+    positions: Array, columns: list[Index], runs: Sequence[Run], settings: DiffusionSettings
+) -> Transport:
+    """D and hops of the ions (n_frame, n_ion, 3) A of one run, or of several side by side."""
+    first = runs[0]
+    time_ps, sites = first.trajectory.mobile.time_ps, first.sites
+    if not sites.has_channel:
+        ions = first.trajectory.atoms[first.trajectory.mobile.index]
+        return analyse_isotropic(positions, time_ps, settings, apart_A=nearest(ions))
+    cell = np.mean([run.trajectory.mobile.cells.mean(axis=0) for run in runs], axis=0)
+    given = (positions, time_ps, columns, sites.axis_index, mean_spacing(runs), settings)
+    return analyse_diffusion(*given, apart_A=channel_distance(cell, sites))
+
+
+def mean_spacing(runs: Sequence[Run]) -> float:
+    """Distance in A of neighbouring sites, mean over runs that are equally long."""
+    return float(np.mean([run.spacing_A.mean() for run in runs]))
+
+
+def resting(run: Run, settings: DiffusionSettings) -> ClassMSD:
+    """MSD of every species that is not mobile, to come from the sparse frames of all atoms."""
+    names = [species.name for species in run.system.species if species.role != "mobile"]
+    return ClassMSD(
+        run.trajectory.all.time_ps,
+        run.sites.species,
+        [name for name in names if name in run.sites.species],
+        run.sites.axis_index,
+        max_lag_fraction=settings.max_lag_fraction,
+    )
+
+
+def figure_arrays(
+    transport: Transport,
+    at_rest: ClassMSD,
+    positions: Array,
+    columns: list[Index],
+    runs: Sequence[Run],
+) -> task.Arrays:
+    """What lies behind a diffusion result and its figure, of one run or of several side by side."""
+    first = runs[0]
+    rest = {"lag_ps_all" if k == "lag_ps" else k: v for k, v in at_rest.arrays().items()}
+    there = [species for species in first.system.species if species.name in first.sites.species]
     named = {
         "species": np.array([species.name for species in there]),
         "roles": np.array([species.role for species in there]),
     }
     arrays = {**transport.arrays, **rest, **named}
-    if sites.has_channel:
-        arrays |= _paths(positions[:, :, axis], columns, mobile.time_ps, float(spacing.mean()))
-    return result, arrays
-
-
-def _at_rest(
-    trajectory: Trajectory, system: SystemSettings, sites: Sites, settings: DiffusionSettings
-) -> ClassMSD:
-    """MSD of every species that is not mobile, to come from the sparse frames of all atoms."""
-    resting = [species.name for species in system.species if species.role != "mobile"]
-    return ClassMSD(
-        trajectory.all.time_ps,
-        sites.species,
-        [name for name in resting if name in sites.species],
-        sites.axis_index,
-        max_lag_fraction=settings.max_lag_fraction,
-    )
+    if first.sites.has_channel:
+        along = positions[:, :, first.sites.axis_index]
+        time_ps = first.trajectory.mobile.time_ps
+        arrays |= _paths(along, columns, time_ps, mean_spacing(runs))
+    return arrays
 
 
 def summary(name: str, state: Mapping[str, Any], quantities: Mapping[str, Quantity]) -> str:

@@ -1,12 +1,14 @@
 """Whether the framework holds: edges of rings, bonds and edges of polyhedra, with their spread."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory
+from dpchannel.physics.moments import Moments
 from dpchannel.results import Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.structures.classify import Sites
@@ -14,9 +16,9 @@ from dpchannel.structures.measure import filled_rings
 from dpchannel.structures.polyhedra import Polyhedra, find_polyhedra, lengths
 
 Array = NDArray[np.float64]
-Found = tuple[dict[str, Quantity], dict[str, Any]]
 
 SAMPLED_FRAMES = 50  # of all atoms, evenly spaced: spreads of some thousand pairs need no more
+BIN_A = 0.01  # of the distributions: a quarter of the narrowest, that of a P-O bond
 
 
 def integrity(trajectory: Trajectory, sites: Sites, system: SystemSettings) -> dict[str, Quantity]:
@@ -27,10 +29,11 @@ def integrity(trajectory: Trajectory, sites: Sites, system: SystemSettings) -> d
     stream = trajectory.all
     every = -(-len(stream.time_ps) // SAMPLED_FRAMES)
     cells, scaled = stream.cells[::every], np.asarray(stream.scaled[::every])
-    quantities = ring_edges(cells, scaled, sites)[0] if sites.has_rings else {}
-    if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
-        quantities |= bonds_and_edges(cells, scaled, polyhedra)[0]
-        quantities["ligands_kept"] = _whole(cells, scaled, polyhedra)
+    found = Distances(sites, find_polyhedra(trajectory.atoms, system, sites))
+    found.add(cells, scaled)
+    quantities = found.quantities()
+    if found.polyhedra:
+        quantities["ligands_kept"] = _whole(cells, scaled, found.polyhedra)
     return quantities
 
 
@@ -46,29 +49,60 @@ def of_runs(each: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     return found
 
 
-def ring_edges(cells: Array, scaled: Array, sites: Sites) -> Found:
-    """Every edge of filled and empty rings, and its thermal spread."""
-    name = sites.ring_name
-    length = lengths(cells, scaled, sites.pairs[name], sites.vectors[name])
-    filled = filled_rings(cells, scaled, sites)
-    each = length.reshape(*filled.shape, -1)
-    arrays = {f"{name}_filled": each[filled].ravel(), f"{name}_empty": each[~filled].ravel()}
-    return {f"{key}_spread": _spread(v) for key, v in arrays.items() if v.size}, arrays
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distributions of ring edges, and of the polyhedra's bonds and edges, block by block.
+
+    `seen` has those of each kind: `<ring>_filled` and `<ring>_empty`, a bond by both its species,
+    an edge by its ligand. Single lengths are not kept.
+    """
+
+    sites: Sites
+    polyhedra: Polyhedra | None
+    seen: dict[str, Moments] = field(default_factory=dict)
+
+    def add(self, cells: Array, scaled: Array) -> None:
+        """Count a block of frames: cells (n_frame, 3, 3) A, scaled (n_frame, n_atom, 3)."""
+        if self.sites.has_rings:
+            name = self.sites.ring_name
+            length = lengths(cells, scaled, self.sites.pairs[name], self.sites.vectors[name])
+            filled = filled_rings(cells, scaled, self.sites)
+            each = length.reshape(*filled.shape, -1)
+            self._count(f"{name}_filled", each[filled])
+            self._count(f"{name}_empty", each[~filled])
+        if found := self.polyhedra:
+            bond, edge = _names(found)
+            self._count(bond, lengths(cells, scaled, found.bonds, found.bond_vectors))
+            self._count(edge, lengths(cells, scaled, found.edges, found.edge_vectors))
+
+    def quantities(self) -> dict[str, Quantity]:
+        """Spread of every kind; of bonds and edges of polyhedra their mean, too."""
+        found, pairs = {}, {}
+        if self.polyhedra:
+            bond, edge = _names(self.polyhedra)
+            pairs = {bond: len(self.polyhedra.bonds), edge: len(self.polyhedra.edges)}
+        for name, seen in self.seen.items():
+            if name in pairs:
+                how = "mean over pairs and frames"
+                found[name] = Quantity(seen.mean, "A", n=pairs[name], method=how)
+            how = "standard deviation over pairs and frames"
+            found[f"{name}_spread"] = Quantity(seen.spread, "A", n=seen.n, method=how)
+        return found
+
+    def arrays(self) -> dict[str, Any]:
+        """Of every kind `<name>_count` (n_bin,) and `<name>_edges_A` (n_bin + 1,)."""
+        found: dict[str, Any] = {}
+        for name, seen in self.seen.items():
+            found[f"{name}_count"], found[f"{name}_edges_A"] = seen.histogram()
+        return found
+
+    def _count(self, name: str, values: Array) -> None:
+        if values.size:
+            self.seen.setdefault(name, Moments(BIN_A)).add(values)
 
 
-def bonds_and_edges(cells: Array, scaled: Array, found: Polyhedra) -> Found:
-    """Mean and thermal spread of the polyhedra's bonds and edges, and all of them."""
-    bond = lengths(cells, scaled, found.bonds, found.bond_vectors)
-    edge = lengths(cells, scaled, found.edges, found.edge_vectors)
-    names = (f"{found.name}_{found.ligand_name}", f"{found.ligand_name}_{found.ligand_name}_edge")
-    quantities, arrays = {}, {}
-    for name, values in zip(names, (bond, edge), strict=True):
-        arrays[name] = values.ravel()
-        quantities[name] = Quantity(
-            float(values.mean()), "A", n=values.shape[1], method="mean over pairs and frames"
-        )
-        quantities[f"{name}_spread"] = _spread(values)
-    return quantities, arrays
+def _names(found: Polyhedra) -> tuple[str, str]:
+    return f"{found.name}_{found.ligand_name}", f"{found.ligand_name}_{found.ligand_name}_edge"
 
 
 def _whole(cells: Array, scaled: Array, found: Polyhedra) -> Quantity:
@@ -79,9 +113,3 @@ def _whole(cells: Array, scaled: Array, found: Polyhedra) -> Quantity:
     how = f"part of {found.name} with every {found.ligand_name} of the start within"
     how += f" {found.within_A:g} A, mean over {len(cells)} frames"
     return Quantity(float(whole.mean()), "", n=len(found.centres), method=how)
-
-
-def _spread(values: Array) -> Quantity:
-    return Quantity(
-        float(values.std()), "A", n=values.size, method="standard deviation over pairs and frames"
-    )

@@ -6,18 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md.h5md import Trajectory
+from dpchannel.md.ondisk import frame_blocks
 from dpchannel.physics.hops import Hops
 from dpchannel.physics.intervals import CONFIDENCE, garwood
 from dpchannel.physics.jumps import concerted, direction, waits
-from dpchannel.physics.rigidity import diffusion_at_rest, vibration
-from dpchannel.report.framework import bonds_and_edges, ring_edges
+from dpchannel.report.framework import Distances
+from dpchannel.report.prepared import Run
 from dpchannel.results import Quantity
-from dpchannel.settings import DiffusionSettings, SystemSettings
-from dpchannel.structures.classify import Sites
+from dpchannel.settings import DiffusionSettings
 from dpchannel.structures.columns import wrapped
-from dpchannel.structures.measure import nearest
-from dpchannel.structures.polyhedra import Polyhedra, exchange, find_polyhedra
+from dpchannel.structures.polyhedra import Exchange, Polyhedra, exchange, find_polyhedra
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -25,31 +23,6 @@ Arrays = dict[str, Any]
 Found = tuple[dict[str, Quantity], Arrays]
 
 MIN_STAY_FRAMES = 2  # of all atoms: a bond seen in one frame alone is a collision
-
-
-def moving_sites(
-    positions: Array, cell: Array, sites: Sites, all_ps: Array, time_ps: Array
-) -> list[Array]:
-    """Heights (n_frame, n_site) A of the rings of each channel with ions, at the ions' times.
-
-    Parameters
-    ----------
-    positions : (n, n_atom, 3) A    of all atoms in the lattice frame, at times all_ps (n,)
-    cell : (3, 3) A                 mean cell
-    time_ps : (n_frame,) ps         of the ions; between two frames of all atoms sites move evenly
-    """
-    axis = sites.axis_index
-    period = float(np.linalg.norm(cell[axis]))
-    z = positions[:, sites.rings, axis]
-    fold = np.round((z[0] - z[0, :, :1]) / period) * period  # a ring may straddle the cell edge
-    height = (z - fold).mean(axis=2)
-    height -= np.floor(height[0] / period) * period
-    filled = [k for k, ions in enumerate(sites.columns) if len(ions)]
-    found = []
-    for k in filled:
-        mine = height[:, sites.ring_column == k]
-        found.append(np.stack([np.interp(time_ps, all_ps, site) for site in mine.T], axis=1))
-    return found
 
 
 def hop_numbers(
@@ -102,61 +75,43 @@ def _residence(n: int, ion_ps: float) -> Quantity:
     return Quantity(ion_ps / n, "ps", None, ends, n, method="ion time / hops; Poisson (Garwood)")
 
 
-def framework_numbers(
-    trajectory: Trajectory,
-    positions: Array,
-    sites: Sites,
-    system: SystemSettings,
-    settings: DiffusionSettings,
-) -> Found:
-    """Bonds, edges and coordination of the polyhedra, edges of the rings, vibration and drift."""
-    stream = trajectory.all
-    scaled, dt_ps = stream.scaled[:], float(stream.time_ps[1] - stream.time_ps[0])
-    quantities, arrays = ring_edges(stream.cells, scaled, sites) if sites.has_rings else ({}, {})
-    if polyhedra := find_polyhedra(trajectory.atoms, system, sites):
+def framework_numbers(run: Run, settings: DiffusionSettings) -> Found:
+    """Bonds and edges of the polyhedra, edges of the rings, coordination and exchange with ions."""
+    stream, sites = run.trajectory.all, run.sites
+    polyhedra = find_polyhedra(run.trajectory.atoms, run.system, sites)
+    distances = Distances(sites, polyhedra)
+    for part in frame_blocks(stream.scaled.shape):
+        distances.add(stream.cells[part], np.asarray(stream.scaled[part]))
+    quantities, arrays = distances.quantities(), distances.arrays()
+    if polyhedra:
+        dt_ps = float(stream.time_ps[1] - stream.time_ps[0])
         stay = max(MIN_STAY_FRAMES, int(np.ceil(settings.residence_ps / dt_ps)))
-        more, shown = _polyhedra(stream.cells, scaled, polyhedra, sites.mobile, stay, dt_ps)
-        quantities, arrays = quantities | more, arrays | shown
-    for species in system.species:
-        atoms = np.flatnonzero(sites.species == species.name)
-        if species.role == "mobile" or len(atoms) == 0:
-            continue
-        mine = positions[:, atoms]
-        quantities[f"vibration_{species.name}"] = vibration(mine)
-        quantities[f"D_{species.name}"] = diffusion_at_rest(
-            mine,
-            dt_ps,
-            apart_A=nearest(trajectory.atoms[atoms]),
-            max_lag_fraction=settings.max_lag_fraction,
-        )
+        seen = exchange(stream.cells, stream.scaled, polyhedra, sites.mobile, stay)
+        arrays["coordination_kept"] = seen.intact
+        ion_ns = len(sites.mobile) * (len(stream.step) - 1) * dt_ps / 1000
+        quantities |= _exchange(seen, polyhedra, ion_ns, dt_ps)
     return quantities, arrays
 
 
-def _polyhedra(
-    cells: Array, scaled: Array, found: Polyhedra, mobile: Index, stay: int, dt_ps: float
-) -> Found:
-    quantities, arrays = bonds_and_edges(cells, scaled, found)
-    seen = exchange(cells, scaled, found, mobile, stay)
-    arrays["coordination_kept"] = seen.intact
-    quantities["coordination_kept"] = Quantity(
+def _exchange(seen: Exchange, found: Polyhedra, ion_ns: float, dt_ps: float) -> dict[str, Quantity]:
+    kept = Quantity(
         float(seen.intact.mean()),
         "",
         n=len(found.centres),
         method=f"part of {found.name} with as many ligands within {found.within_A:g} A as at the "
         f"start, mean over frames; lowest {seen.intact.min():.4f}",
     )
-    ion_ns = len(mobile) * (len(cells) - 1) * dt_ps / 1000
-    n = len(seen.captured)
-    how = f"{n} ions bound to {found.name} for {stay * dt_ps:g} ps or more, "
+    n, stay_ps = len(seen.captured), seen.residence * dt_ps
+    how = f"{n} ions bound to {found.name} for {stay_ps:g} ps or more, "
     how += f"{len(seen.released)} {found.ligand_name} away from theirs; Poisson (Garwood)"
     low, high = (v / ion_ns for v in garwood(n, CONFIDENCE))
     upper = garwood(0, 2 * CONFIDENCE - 1)[1] / ion_ns
-    quantities["exchange_rate"] = (
+    rate = (
         Quantity(n / ion_ns, "1/ns", None, (low, high), n, method=how)
         if n
         else Quantity(upper, "1/ns", None, (0.0, upper), 0, method=how, kind="upper_bound")
     )
-    return quantities, arrays
+    return {"coordination_kept": kept, "exchange_rate": rate}
 
 
 def sentence(quantities: Mapping[str, Quantity], state: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -12,6 +13,7 @@ from dpchannel.structures.classify import Sites
 from dpchannel.structures.columns import Array, Index, wrapped
 
 FREE = -1  # owner of an atom that no centre binds
+_BLOCK_ROWS = 2_000_000  # of a trajectory held at once, in atoms (or pairs) x frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,38 +104,58 @@ def lengths(cells: Array, scaled: Array, pairs: Index, vectors: Array) -> Array:
 
 
 def exchange(
-    cells: Array, scaled: Array, found: Polyhedra, mobile: Index, residence: int
+    cells: Array, scaled: Any, found: Polyhedra, mobile: Index, residence: int
 ) -> Exchange:
     """Follow mobile ions, and every ligand that ever leaves its centre.
 
     Parameters
     ----------
-    cells, scaled : as for `lengths`
+    cells, scaled : as for `lengths`    scaled on disk or not, read block by block, twice
     mobile : (n_ion,)       atom indices
     residence : frames      shorter bonds and absences do not count
     """
-    bonded = lengths(cells, scaled, found.bonds, found.bond_vectors) <= found.within_A
-    left = np.unique(found.bonds[~bonded.all(axis=0), 1])
+    step = max(1, _BLOCK_ROWS // max(scaled.shape[1], len(found.bonds)))
+    blocks = [slice(k, k + step) for k in range(0, len(cells), step)]
+    kept = np.ones(len(found.bonds), bool)
+    for part in blocks:
+        length = lengths(cells[part], np.asarray(scaled[part]), found.bonds, found.bond_vectors)
+        kept &= (length <= found.within_A).all(axis=0)
+    left = np.unique(found.bonds[~kept, 1])
     watched = np.r_[mobile, left]
-    owner = np.stack([_owner(cells, scaled, found, atom) for atom in watched], axis=1)
+    owner = np.empty((len(cells), len(watched)), np.int64)
+    intact = np.empty(len(cells))
+    for part in blocks:
+        frames = np.asarray(scaled[part])
+        for k, atom in enumerate(watched):
+            owner[part, k] = _owner(cells[part], frames, found, atom)
+        intact[part] = _intact(owner[part], found, left)
     home = np.full(len(watched), FREE)
     home[len(mobile) :] = [found.bonds[found.bonds[:, 1] == atom, 0][0] for atom in left]
-    place = {int(atom): k for k, atom in enumerate(found.centres)}
-    stay = ~np.isin(found.bonds[:, 1], left)
-    row = np.array([place[int(c)] for c in found.bonds[:, 0]])
-    expected = np.bincount(row, minlength=len(found.centres))
-    count = np.tile(np.bincount(row[stay], minlength=len(found.centres)), (len(cells), 1))
-    for k in range(len(watched)):
-        frames = np.flatnonzero(owner[:, k] != FREE)
-        count[frames, [place[int(c)] for c in owner[frames, k]]] += 1  # each frame comes once
     away = np.array([_longest(owner[:, k] != home[k]) for k in range(len(watched))])
     moved = away >= residence
     return Exchange(
-        intact=(count == expected).mean(axis=1),
+        intact=intact,
         captured=watched[: len(mobile)][moved[: len(mobile)]],
         released=left[moved[len(mobile) :]],
         residence=residence,
     )
+
+
+def _intact(owner: Index, found: Polyhedra, left: Index) -> Array:
+    """Part (n_frame,) of the centres with as many ligands as at the start.
+
+    owner : (n_frame, n_watched)    centre of each ion and of each ligand that ever `left`
+    """
+    place = {int(atom): k for k, atom in enumerate(found.centres)}
+    stay = ~np.isin(found.bonds[:, 1], left)
+    row = np.array([place[int(c)] for c in found.bonds[:, 0]])
+    expected = np.bincount(row, minlength=len(found.centres))
+    count = np.tile(np.bincount(row[stay], minlength=len(found.centres)), (len(owner), 1))
+    for centre in owner.T:
+        frames = np.flatnonzero(centre != FREE)
+        count[frames, [place[int(c)] for c in centre[frames]]] += 1  # each frame comes once
+    part: Array = (count == expected).mean(axis=1)
+    return part
 
 
 def _owner(cells: Array, scaled: Array, found: Polyhedra, atom: int) -> Index:
