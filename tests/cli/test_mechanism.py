@@ -1,12 +1,18 @@
 """bin/mechanism.py and its figures on a crystal that shakes and whose ions hop at a rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import synthetic
+from dpchannel.errors import NotConverged
 from dpchannel.md.h5md import write_h5md
+from dpchannel.report import cross_check, diffusion_task, mechanism_task
 from dpchannel.results import Result, sha256
+from dpchannel.settings import DiffusionSettings, load
+from dpchannel.structures.classify import classify
 
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".html": b"<!doctype html>"}
 RATE, SHAKE = 0.1, 0.08  # hops per ps, A
@@ -125,6 +131,19 @@ def test_no_hop_is_said_and_drawn(tmp_path, run_bin):
     assert found["forward_fraction"].value is None and found["concerted_ratio"].value is None
     drawn = run_bin("plot_mechanism.py", out, "--out", tmp_path / "mechanism.png")
     assert drawn.returncode == 0, drawn.stderr
+
+
+@pytest.mark.parametrize("task", [diffusion_task, mechanism_task, cross_check])
+def test_no_analysis_takes_a_framework_that_left_its_sites(task):
+    """Half a cell away in the second half of the run: there is no lattice frame."""
+    run = synthetic.trajectory(produce_ps=10.0)
+    scaled = run.all.scaled.copy()
+    atom = classify(run.atoms, synthetic.SYSTEM).roles["framework"][0]
+    scaled[len(scaled) // 2 :, atom, 0] += 0.5
+    molten = replace(run, all=replace(run.all, scaled=scaled))
+    how = load(DiffusionSettings, synthetic.INPUTS / "diffusion.toml")
+    with pytest.raises(NotConverged, match="largest distance of a framework atom"):
+        task.analyse(molten, synthetic.SYSTEM, how, where="traj.h5")
 
 
 @pytest.mark.slow

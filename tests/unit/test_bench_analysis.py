@@ -79,25 +79,6 @@ def test_the_framework_is_at_rest_by_mass_and_by_number(written):
         assert_allclose(moved, 0, atol=1e-12)
 
 
-def test_memory_of_the_analysis_grows_with_the_ions_coordinates_only(tmp_path):
-    """From 2000 to 6000 frames of 164 atoms, 4 of them ions, by tracemalloc."""
-    import tracemalloc
-
-    peaks = []
-    for n_frame in (2000, 6000):
-        folder, run = tmp_path / str(n_frame), small(n_frame)
-        long_run.write(folder, run, ())
-        tracemalloc.start()
-        write_h5md(folder / "t.h5", collected(folder, run))
-        analyse(read_h5md(folder / "t.h5"), SYSTEM, DIFFUSION, where="t.h5")
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    ions = 4000 * len(run.sites.mobile) * 3 * 8
-    # samples as Python numbers (16 a frame), lags of a channel, heads of frames: about 1 kB a frame
-    assert peaks[1] - peaks[0] < ions + 4000 * 3000
-    assert peaks[1] - peaks[0] < 4000 * 164 * 3 * 8
-
-
 @pytest.fixture
 def bench(tmp_path):
     how = SETTINGS.analysis.model_copy(update={"repeat": (1, 1, 2), "repeats": 1})

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dpchannel.md.ondisk import OnDisk, atom_blocks, frame_blocks, in_h5, in_memory
+from dpchannel.md.ondisk import OnDisk, atom_blocks, frame_blocks, in_h5
 
 DATA = np.random.default_rng(1).normal(size=(7, 5, 3))
 KEYS = [
@@ -61,10 +61,3 @@ def test_a_file_put_in_place_of_an_open_one_changes_nothing(file, tmp_path):
         new["a"] = 0 * DATA
     (tmp_path / "new.h5").replace(file)
     assert_array_equal(stream[:], DATA)
-
-
-def test_what_is_taken_into_memory_belongs_to_the_taker(file):
-    for source in (DATA, in_h5(file, "a")):
-        mine = in_memory(source)
-        assert_array_equal(mine, DATA)
-        assert not np.shares_memory(mine, DATA)

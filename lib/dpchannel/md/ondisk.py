@@ -64,12 +64,6 @@ class OnDisk:
         return out
 
 
-def in_memory(scaled: Scaled) -> Array:
-    """All of it as an array that nobody else holds, read once."""
-    found = scaled[:]
-    return found.copy() if isinstance(scaled, np.ndarray) else found
-
-
 def frame_blocks(shape: Sequence[int]) -> Iterator[slice]:
     """Slices of frames that together hold about BLOCK_VALUES numbers each."""
     step = max(1, BLOCK_VALUES // max(1, shape[1] * 3))

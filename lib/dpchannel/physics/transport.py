@@ -96,7 +96,8 @@ def analyse_diffusion(
         "3d": (replace(count, mean_square_A2=square / 3),),
     }
     if apart_A is not None:  # that no ion was seen to leave its channel bounds how often one does
-        left = moves(positions[:, :, [k for k in range(3) if k != axis]], apart_A)
+        across = [k for k in range(3) if k != axis]
+        left = sum(moves(positions[:, column][:, :, across], apart_A) for column in columns)
         counts["ab"] = (HopCount(left, ion_ps, apart_A**2 / 2, "changes of channel"),)
         counts["3d"] += (HopCount(left, ion_ps, apart_A**2 / 3, "changes of channel"),)
     share = np.array([len(column) for column in columns]) * len(columns) / n_ion

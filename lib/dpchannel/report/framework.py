@@ -24,16 +24,22 @@ BIN_A = 0.01  # of the distributions: a quarter of the narrowest, that of a P-O 
 def integrity(trajectory: Trajectory, sites: Sites, system: SystemSettings) -> dict[str, Quantity]:
     """Spread of ring edges, bonds and edges of polyhedra, and the part of these that is whole.
 
-    From SAMPLED_FRAMES frames at most, so that memory does not grow with the run.
+    From SAMPLED_FRAMES frames at most, one after the other.
     """
     stream = trajectory.all
-    every = -(-len(stream.time_ps) // SAMPLED_FRAMES)
-    cells, scaled = stream.cells[::every], np.asarray(stream.scaled[::every])
-    found = Distances(sites, find_polyhedra(trajectory.atoms, system, sites))
-    found.add(cells, scaled)
+    polyhedra = find_polyhedra(trajectory.atoms, system, sites)
+    found, whole = Distances(sites, polyhedra), []
+    for k in range(0, len(stream.time_ps), -(-len(stream.time_ps) // SAMPLED_FRAMES)):
+        frame = stream.cells[k : k + 1], np.asarray(stream.scaled[k : k + 1])
+        found.add(*frame)
+        if polyhedra:
+            whole.append(_whole(*frame, polyhedra))
     quantities = found.quantities()
-    if found.polyhedra:
-        quantities["ligands_kept"] = _whole(cells, scaled, found.polyhedra)
+    if polyhedra:
+        how = f"part of {polyhedra.name} with every {polyhedra.ligand_name} of the start within"
+        how += f" {polyhedra.within_A:g} A, mean over {len(whole)} frames"
+        n = len(polyhedra.centres)
+        quantities["ligands_kept"] = Quantity(float(np.mean(whole)), "", n=n, method=how)
     return quantities
 
 
@@ -105,11 +111,9 @@ def _names(found: Polyhedra) -> tuple[str, str]:
     return f"{found.name}_{found.ligand_name}", f"{found.ligand_name}_{found.ligand_name}_edge"
 
 
-def _whole(cells: Array, scaled: Array, found: Polyhedra) -> Quantity:
+def _whole(cells: Array, scaled: Array, found: Polyhedra) -> float:
+    """Part of the polyhedra that have every ligand of the start."""
     near = lengths(cells, scaled, found.bonds, found.bond_vectors) <= found.within_A
     order = np.argsort(found.bonds[:, 0], kind="stable")
     _, first = np.unique(found.bonds[order, 0], return_index=True)
-    whole = np.logical_and.reduceat(near[:, order], first, axis=1)
-    how = f"part of {found.name} with every {found.ligand_name} of the start within"
-    how += f" {found.within_A:g} A, mean over {len(cells)} frames"
-    return Quantity(float(whole.mean()), "", n=len(found.centres), method=how)
+    return float(np.logical_and.reduceat(near[:, order], first, axis=1).mean())
