@@ -143,7 +143,7 @@ $(STRUCTURE)/views.png: $(STRUCTURE)/crystal.extxyz | $(VENV)
 	@$(STEP) $@ bin/plot_structure.py $< --out $@ --out $(@D)/views.pdf
 
 JOBS_diffusion = $(foreach dir,$(STATE_DIRS),lammps_gpu:$(dir)/traj.h5,task:$(dir)/.shown) $(if $(POOL),+task$(subst $(subst ,, ),,$(foreach file,$(POOLED),:$(dir $(file)).shown)))
-diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) $(foreach file,$(POOLED),$(file) $(dir $(file)).shown)) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" SEED="1 2 3" PROFILE=quick|standard|paper|toy
+diffusion: $(call here,$(foreach dir,$(STATE_DIRS),$(addprefix $(dir)/,result.json msd.npz msd.png msd.pdf .shown)) $(foreach file,$(POOLED),$(addprefix $(dir $(file)),result.json msd.npz msd.png msd.pdf .shown))) | $(SLICES)/.checked $(VENV) ## MD and the channel ion's diffusion: P="0GPa 4GPa" T="500K 700K" SEED="1 2 3" PROFILE=quick|standard|paper|toy
 	@$(submit)
 	@$(if $(call there,$(STATE_RESULTS)),$(SLICE) --potential=$(MODEL) --report $(call there,$(STATE_RESULTS) $(POOLED)))
 
@@ -153,11 +153,8 @@ $(DIFFUSION)/%/traj.h5: $(if $(FORCE),always) | $(SLICES)/.checked $(VENV)
 
 # before the rules of a single run: the shorter stem wins
 ifneq ($(POOL),)
-$(DIFFUSION)/%$(POOL)/.shown: $(DIFFUSION)/%$(POOL)/result.json | $(VENV)
-	@$(PY) bin/show.py $< && touch $@
-
-$(DIFFUSION)/%$(POOL)/result.json: $(foreach n,$(SEEDS),$(DIFFUSION)/%-seed$(n)/traj.h5) $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
-	@$(STEP) $@ bin/pool.py $(filter %.h5,$^) --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@
+$(DIFFUSION)/%$(POOL)/result.json $(DIFFUSION)/%$(POOL)/msd.npz: $(foreach n,$(SEEDS),$(DIFFUSION)/%-seed$(n)/traj.h5) $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
+	@$(STEP) $(@D)/result.json bin/pool.py $(filter %.h5,$^) --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $(@D)/result.json
 endif
 
 $(DIFFUSION)/%/result.json $(DIFFUSION)/%/msd.npz: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
@@ -237,8 +234,8 @@ cross-check: $(addsuffix /cross-check.json,$(STATE_DIRS)) | $(VENV) ## D of the 
 $(DIFFUSION)/%/cross-check.json: $(DIFFUSION)/%/traj.h5 $(SLICES)/diffusion.json $(SLICES)/physics.sha | $(VENV)
 	@$(STEP) $@ bin/cross_check.py --traj $< --system inputs/$(SYSTEM).toml --settings inputs/diffusion.toml --out $@
 
-$(MECHANISM)/msd.png: $(STATE_RESULTS) $(MECHANISMS) | $(VENV)
-	@$(STEP) $@ bin/plot_pressures.py $(STATE_RESULTS) --out $@ --out $(@D)/msd.pdf
+$(MECHANISM)/msd.png: $(POINTS) $(MECHANISMS) | $(VENV)
+	@$(STEP) $@ bin/plot_pressures.py $(POINTS) --out $@ --out $(@D)/msd.pdf
 
 # Heating and melting. One run a temperature or ramp, each a file; P is 0GPa unless it is given.
 MODE      ?= steps

@@ -75,6 +75,26 @@ def test_the_result_is_one_of_diffusion_with_its_arrays(alike):
         assert arrays["hop_ion"].max() > 48  # ions of the third run hop, too
 
 
+def test_the_framework_and_the_paths_are_those_of_all_runs(alike, run_bin):
+    """Means over the atoms of three runs, their error a square root of three below that of one."""
+    how = load(DiffusionSettings, HOW)
+    each = [synthetic.trajectory(seed=seed, hop_rate_per_ps=0.1, **SIZE) for seed in (1, 2, 3)]
+    alone = [diffusion_task.analyse(t, synthetic.SYSTEM, how, where="x")[1] for t in each]
+    with np.load(alike / "msd.npz") as pooled:
+        assert set(alone[0]) == set(pooled.files)
+        for name in ("msd_c_P", "msd_ab_O1", "msd_c_Pb2"):
+            assert_allclose(pooled[name], np.mean([a[name] for a in alone], axis=0), rtol=1e-9)
+            stderr = np.sqrt(np.mean([a[f"{name}_stderr"] ** 2 for a in alone], axis=0) / 3)
+            # scatter of the runs' means adds what it is expected to, hundredths of it more or less
+            assert_allclose(pooled[f"{name}_stderr"][1:], stderr[1:], rtol=0.1)
+        assert pooled["height_sites"].shape == (len(pooled["time_ps"]), 3 * 24)
+        paths = np.concatenate([a["height_sites"] for a in alone], axis=1)
+        assert_allclose(pooled["height_sites"], paths, atol=0.05)  # sites sit where all ions do
+    drawn = run_bin("plot_msd.py", alike / "result.json", "--out", alike / "msd.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (alike / "msd.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_runs_of_different_rates_are_not_one(tmp_path):
     """Ten times as many hops in one run: nothing that chance would do."""
     paths = [walk(tmp_path, seed, rate) for seed, rate in ((1, 0.02), (2, 0.2))]

@@ -157,6 +157,8 @@ def test_seeds_have_folders_of_their_own_and_a_result_together(project):
         text for text in done.out.splitlines() if "P4GPa/T700K-seed3/traj.h5 bin/md" in text
     )
     assert "--temperature 700K" in line and "--seed 3" in line
+    drawn = [text for text in done.out.splitlines() if "bin/plot_msd.py" in text]
+    assert sum("seeds1_3/msd.png" in text for text in drawn) == 2 and len(drawn) == 6
     pooled = [text for text in done.out.splitlines() if "bin/pool.py" in text]
     assert all("seed1/traj.h5" in text and "seed3/traj.h5" in text for text in pooled)
     one = project.make("-n", "diffusion", *TOY, "SEED=3")
