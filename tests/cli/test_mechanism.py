@@ -10,7 +10,7 @@ import synthetic
 from dpchannel.errors import NotConverged
 from dpchannel.md.h5md import write_h5md
 from dpchannel.report import cross_check, diffusion_task, mechanism_task
-from dpchannel.results import Result, sha256
+from dpchannel.results import Quantity, Result, sha256
 from dpchannel.settings import DiffusionSettings, load
 from dpchannel.structures.classify import classify
 
@@ -144,6 +144,31 @@ def test_no_analysis_takes_a_framework_that_left_its_sites(task):
     how = load(DiffusionSettings, synthetic.INPUTS / "diffusion.toml")
     with pytest.raises(NotConverged, match="largest distance of a framework atom"):
         task.analyse(molten, synthetic.SYSTEM, how, where="traj.h5")
+
+
+def test_a_bound_is_not_compared_with_kinisi():
+    """Without hops both are about 0 and would always agree."""
+    run = synthetic.trajectory(produce_ps=10.0)
+    how = load(DiffusionSettings, synthetic.INPUTS / "diffusion.toml")
+    result, _ = cross_check.analyse(run, synthetic.SYSTEM, how, where="traj.h5")
+    assert result.summary == "Nothing to compare: D_c is only bounded (0 hops)."
+    assert result.quantities["D_c_kinisi"].value is None
+    assert "kinisi_agrees" not in {check.name for check in result.checks}
+
+
+@pytest.mark.parametrize(("factor", "ok"), [(1.0, True), (1.15, True), (1.25, False), (0.5, False)])
+def test_kinisi_agrees_within_three_of_our_errors(monkeypatch, factor, ok):
+    """However wide its own: a fifth more than a D known to 6.5 % is another D."""
+    run = synthetic.trajectory(
+        repeat=(4, 2, 2), produce_ps=40.0, hop_rate_per_ps=0.2, shake_A=0.05, seed=3
+    )
+    how = load(DiffusionSettings, synthetic.INPUTS / "diffusion.toml")
+    slope = diffusion_task.analyse(run, synthetic.SYSTEM, how, where="x")[0].quantities["D_c_slope"]
+    assert slope.stderr == pytest.approx(0.065 * slope.value, rel=0.3)
+    theirs = Quantity(factor * slope.value, "cm2/s", slope.value)
+    monkeypatch.setattr(cross_check, "kinisi_diffusion", lambda *given: theirs)
+    result, _ = cross_check.analyse(run, synthetic.SYSTEM, how, where="x")
+    assert {check.name: check.ok for check in result.checks}["kinisi_agrees"] is ok
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory
 from dpchannel.physics.msd import lag_count
-from dpchannel.physics.transport import analyse_diffusion
+from dpchannel.physics.transport import Transport, analyse_diffusion
 from dpchannel.report import trajectory_task as task
 from dpchannel.report.prepared import identify, prepare
 from dpchannel.results import Check, Quantity, Result
@@ -21,7 +21,14 @@ Array = NDArray[np.float64]
 
 MAX_FRAMES, MAX_LAGS = 1000, 60
 N_REST = 8  # atoms at rest, which kinisi holds on to
-AGREE = 2.0  # of both errors together
+# One walk, two estimators: kinisi's, with few hops in a lag, is the less sure one and on the low
+# side. In 83 walks of independent ions with 160 to 1300 hops, started where an ion has made a
+# quarter of a hop, the two were more than one of our errors apart in 48 %, more than three in 6 %,
+# all of these with lags of 25 ps at most. Three of our errors are a fifth of such a D: a factor or
+# a unit that is wrong is seen.
+AGREE = 3.0  # of our errors
+HOPS_AT_START = 0.25  # of an ion: with fewer in a lag kinisi's D is up to a quarter too small
+LATEST_START = 0.2  # of the run
 SEED = 1
 
 
@@ -38,29 +45,44 @@ def run(traj: Path, system_file: Path, settings_file: Path, out: Path) -> Result
 def analyse(
     trajectory: Trajectory, system: SystemSettings, settings: DiffusionSettings, *, where: str
 ) -> tuple[Result, task.Arrays]:
-    """Both estimates and whether they agree; there are no arrays to keep."""
+    """Both estimates and whether they agree; there are no arrays to keep.
+
+    Where D_c is only bounded there is nothing to compare: two numbers about 0 always agree.
+    """
     run = identify(trajectory, system, where)
     system.channel.index  # noqa: B018  (refuses a crystal without channels)
     ions, checks = prepare(run)
     mobile, axis = trajectory.mobile, run.sites.axis_index
     spacing = float(run.spacing_A.mean())
     ours = analyse_diffusion(ions, mobile.time_ps, run.columns, axis, spacing, settings)
-    window = np.asarray(ours.arrays["fit_c_window_ps"], float)
-    cell = mobile.cells.mean(axis=0)
-    theirs = kinisi_diffusion(
-        ions, mobile.time_ps, cell, axis, float(window[0]), settings.max_lag_fraction
-    )
-    slope = ours.quantities["D_c_slope"]
-    agreement = _agreement(theirs, slope)
+    quantities = {name: ours.quantities[name] for name in ("D_c_slope", "D_c", "n_hops")}
+    if quantities["D_c"].kind == "estimate":
+        start, cell = _start_ps(ours, mobile.time_ps), mobile.cells.mean(axis=0)
+        longest = settings.max_lag_fraction
+        theirs = kinisi_diffusion(ions, mobile.time_ps, cell, axis, start, longest)
+        agreement = [_agreement(theirs, quantities["D_c_slope"])]
+        said = agreement[0].text
+    else:
+        n = int(quantities["n_hops"].value or 0)
+        said = f"Nothing to compare: D_c is only bounded ({n} {'hop' if n == 1 else 'hops'})."
+        theirs, agreement = Quantity(None, "cm2/s", method=f"no number: {said}"), []
     result = Result(
         task="cross-check",
         system=system.system.name,
         state=run.state,
-        quantities={"D_c_kinisi": theirs, "D_c_slope": slope, "D_c": ours.quantities["D_c"]},
-        checks=[agreement, *checks, *ours.checks],
-        summary=agreement.text,
+        quantities={"D_c_kinisi": theirs} | quantities,
+        checks=[*agreement, *checks, *ours.checks],
+        summary=said,
     )
     return result, {}
+
+
+def _start_ps(ours: Transport, time_ps: Array) -> float:
+    """Lag from where kinisi takes the MSD as linear: ours, but not before HOPS_AT_START."""
+    window_ps = np.asarray(ours.arrays["fit_c_window_ps"], float)
+    rate = (ours.quantities["n_hops"].value or 0.0) / (ours.quantities["ion_ns"].value or np.inf)
+    after_ps = HOPS_AT_START / rate * 1000
+    return float(max(window_ps[0], min(after_ps, LATEST_START * (time_ps[-1] - time_ps[0]))))
 
 
 def kinisi_diffusion(
@@ -125,11 +147,10 @@ def _frames(ions: Array, cell: Array) -> "list[Atoms]":
 
 
 def _agreement(theirs: Quantity, ours: Quantity) -> Check:
-    assert theirs.value is not None and ours.value is not None
-    error = float(np.hypot(theirs.stderr or 0.0, ours.stderr or 0.0))
-    apart = abs(theirs.value - ours.value)
+    assert theirs.value is not None and ours.value is not None and ours.stderr
+    apart = abs(theirs.value - ours.value) / ours.stderr
     text = (
         f"D_c by kinisi {theirs.value:.2g} +- {theirs.stderr:.1g}, slope here {ours.value:.2g} +- "
-        f"{ours.stderr or 0.0:.1g} cm2/s: {apart / error:.1f} errors apart (limit {AGREE:g})."
+        f"{ours.stderr:.1g} cm2/s: {apart:.1f} of our errors apart (limit {AGREE:g})."
     )
-    return Check("kinisi_agrees", bool(apart <= AGREE * error), text)
+    return Check("kinisi_agrees", bool(apart <= AGREE), text)
