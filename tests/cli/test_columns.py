@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from dpchannel.errors import InputError
 from dpchannel.plots import style
 from dpchannel.plots.columns import plot_columns
 from dpchannel.report import columns
@@ -19,6 +20,13 @@ def of_length(folder, n, D, **changes):
     path = state_result(folder / f"n{n}", 4, 900, **({"potential": "a" * 64} | state))
     result = Result.read(path)
     result.quantities["D_c"] = Quantity(D, "cm2/s", 0.1 * D, (0.82 * D, 1.22 * D), 64, 16, "exact")
+    charge = 2 * D * n
+    result.quantities["D_c_collective"] = Quantity(charge, "cm2/s", 0.2 * charge, (0.0, charge))
+    result.quantities["haven_ratio"] = Quantity(0.5 / n, "", 0.1 / n)
+    # a run of columns of n ions is 10 n ps long
+    lags = [lag for lag in (1, 3, 10, 30, 100) if lag <= 10 * n]
+    for lag in lags:
+        result.quantities[f"exponent_c_{lag}ps"] = Quantity(1 - 1 / lag, "", 0.1)
     msd = {
         "lag_ps": np.arange(4.0),
         "msd_c": np.arange(4.0),
@@ -44,7 +52,15 @@ def test_a_single_file_moves_slower_the_longer_it_is(tmp_path, power, run_bin):
     low, high = found.quantities["power"].ci95
     # two values 10 % uncertain, a factor 2 apart in n: 0.1 sqrt(2) / ln 2 = 0.2
     assert_allclose((high - low) / (2 * 1.96), 0.2, rtol=0.05)
-    assert list(found.quantities) == ["D_c_n4", "D_c_n8", "power"]
+    kinds = ("D_c", "D_c_collective", "D_c_single_file", "haven_ratio")
+    expected = [f"{kind}_n{n}" for n in (4, 8) for kind in kinds]
+    # the three longest lags that both runs have
+    expected += [f"exponent_c_{lag}ps_n{n}" for lag in (3, 10, 30) for n in (4, 8)]
+    assert list(found.quantities) == [*expected, "power"]
+    # twice n D of the ion is the charge's: over n it is twice D
+    for n in (4, 8):
+        ion, file = found.quantities[f"D_c_n{n}"], found.quantities[f"D_c_single_file_n{n}"]
+        assert_allclose([file.value, file.stderr], [2 * ion.value, 0.4 * ion.value], rtol=1e-9)
     # a pin of the power is stale with another potential
     assert found.provenance["potential"]["sha256"] == "a" * 64 and found.checks[0].ok
     figure = tmp_path / "figure.png"
@@ -112,3 +128,12 @@ def test_columns_need_a_channel(tmp_path, run_bin):
     assert done.returncode == 2
     assert "channel.axis = none, so toy has no columns to compare" in done.stderr
     assert "Use make arrhenius or pressure-scan" in done.stderr
+
+
+def test_results_without_the_charge_are_to_be_analysed_again(tmp_path):
+    paths = [of_length(tmp_path, n, 1e-5) for n in (4, 8)]
+    old = Result.read(paths[1])
+    del old.quantities["D_c_collective"]
+    old.write(paths[1])
+    with pytest.raises(InputError, match=r"result.json: no D_c_collective. Analyse its run again"):
+        columns.run(paths, tmp_path / "result.json")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dpchannel.errors import InputError, NotDiffusive
 from dpchannel.physics.arrays import Array
 from dpchannel.physics.diffusion import Fit, Walk, fit_diffusion, fit_line
+from dpchannel.physics.exponent import exponents_at
 from dpchannel.physics.hops import Hops, hops, lattice_phase
 from dpchannel.physics.intervals import HopCount, count_of_channels, diffusion_interval
 from dpchannel.physics.jumps import independence, persistence
@@ -68,7 +69,8 @@ def analyse_diffusion(
     -------
     Transport   quantities `D_c D_ab D_3d` (cm2/s; `_SI` in m2/s), `D_*_slope`, `D_c_hops`,
                 `hop_rate` (1/ns per ion), `n_hops`, `n_returns`, `ion_ns`, `n_channels`,
-                `ions_per_channel`, `exponent_c` when there is one. A D that is only bounded has
+                `ions_per_channel`, `exponent_c` when there is one, and with hops `exponent_c_10ps`
+                and so on. A D that is only bounded has
                 kind `upper_bound` and the one-sided limit as its value, which allows for whole
                 columns that moved unseen; what the slope says is in `D_*_slope`, and what hops
                 taken as independent say in `D_c_hops`.
@@ -119,6 +121,9 @@ def analyse_diffusion(
         quantities |= diffusion_quantities(name, interval, fit, len(columns), n_ion)
         arrays |= msd_arrays(name, channel_msd[name], share, mean, fit, slopes, lag_ps)
         checks.append(Check(f"diffusive_{name}", fit.exponent is not None, fit.why))
+        if name == "c" and len(found):
+            by_channel = channel_msd[name] * share
+            quantities |= exponents_at(by_channel, lag_ps, fit.intercept_A2, settings)
         if name == "c" and fit.exponent is not None:
             quantities["exponent_c"] = Quantity(fit.exponent, "", method=fit.why)
     returns, lasting = persistence(found)

@@ -9,12 +9,14 @@ Source: Hahn & Kärger, J. Phys. Chem. B 102, 5766 (1998), for single files of f
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import log
 from pathlib import Path
 
 from dpchannel.errors import InputError
 from dpchannel.physics.activation import ActivationLine
+from dpchannel.physics.exponent import PREFIX
 from dpchannel.report.logarithm import (
     observation,
     one_potential,
@@ -25,6 +27,7 @@ from dpchannel.report.logarithm import (
 from dpchannel.results import Quantity, Result, provenance, relative, sha256
 
 OF = "D_c"
+MAX_LAGS = 3  # the longest that all runs have
 _MEANING = "ions that move on only with their column give -1"
 _SAME = ("pressure_GPa", "temperature_K", "occupancy")
 
@@ -49,18 +52,25 @@ def run(paths: Sequence[Path], out: Path) -> Result:
     lengths = [_length(result, path) for result, path in zip(results, paths, strict=True)]
     _require_one_state(results, lengths)
     _require_one_filling(results, paths, lengths)
+    _require_charge(results, paths)
     line = ActivationLine(
         [observation(result, log(n), OF) for result, n in zip(results, lengths, strict=True)]
     )
     method = "censored maximum likelihood of D_c = A n^p in ln D; profile likelihood"
     power = quantity(line.slope(), "", method, len(line.values))
     pairs = sorted(zip(lengths, results, strict=True), key=lambda pair: pair[0])
+    compared: dict[str, Quantity] = {}
+    for n, one in pairs:
+        compared |= {f"{name}_n{n}": q for name, q in _of_length(one, n).items()}
+    shared = set.intersection(*({*_exponents_of(r)} for r in results))
+    for name in sorted(shared, key=lambda name: float(name[len(PREFIX) : -2]))[-MAX_LAGS:]:
+        compared |= {f"{name}_n{n}": r.quantities[name] for n, r in pairs}
     state = {key: results[0].state.get(key) for key in ("compound", *_SAME)}
     result = Result(
         task="column-length",
         system=results[0].system,
         state=state | {"ions_per_column": sorted(lengths)},
-        quantities={f"{OF}_n{n}": r.quantities[OF] for n, r in pairs} | {"power": power},
+        quantities=compared | {"power": power},
         checks=[same_origin(results)],
         summary=_sentence(pairs, power),
     )
@@ -78,6 +88,26 @@ def _require_channel(results: Sequence[Result], paths: Sequence[Path]) -> None:
                 f"{path}: channel.axis = none, so {result.system} has no columns to compare."
                 " Use make arrhenius or pressure-scan, or name an axis."
             )
+
+
+def _of_length(result: Result, n: int) -> dict[str, Quantity]:
+    """D of the ion, of the charge, and of the charge over n, to which single files tend."""
+    charge = result.quantities["D_c_collective"]
+    assert charge.value is not None
+    file = replace(
+        charge,
+        value=charge.value / n,
+        stderr=None if charge.stderr is None else charge.stderr / n,
+        ci95=None if charge.ci95 is None else (charge.ci95[0] / n, charge.ci95[1] / n),
+        method=f"D_c_collective / {n}: what ions that never pass tend to; {charge.method}",
+    )
+    ion, ratio = result.quantities[OF], result.quantities["haven_ratio"]
+    return {OF: ion, "D_c_collective": charge, "D_c_single_file": file, "haven_ratio": ratio}
+
+
+def _exponents_of(result: Result) -> list[str]:
+    """Names of its exponents at single lags."""
+    return [name for name in result.quantities if name.startswith(PREFIX)]
 
 
 def _length(result: Result, path: Path) -> int:
@@ -112,6 +142,12 @@ def _require_one_filling(
             f"columns that are filled differently ({filled}): length and empty sites would change"
             " together. Choose LENGTHS with the same share."
         )
+
+
+def _require_charge(results: Sequence[Result], paths: Sequence[Path]) -> None:
+    for result, path in zip(results, paths, strict=True):
+        if not {"D_c_collective", "haven_ratio"} <= result.quantities.keys():
+            raise InputError(f"{path}: no D_c_collective. Analyse its run again.")
 
 
 def _sentence(pairs: Sequence[tuple[int, Result]], power: Quantity) -> str:

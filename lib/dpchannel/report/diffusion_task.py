@@ -1,6 +1,7 @@
 """From one trajectory to the diffusion result of its state point, and the arrays behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.md.h5md import Trajectory
+from dpchannel.physics.collective import analyse_collective
 from dpchannel.physics.hops import lattice_phase
 from dpchannel.physics.msd import ClassMSD
 from dpchannel.physics.transport import Transport, analyse_diffusion, analyse_isotropic
 from dpchannel.report import trajectory_task as task
 from dpchannel.report.averages import average, average_quantities, lattice_series
+from dpchannel.report.charge import haven
 from dpchannel.report.diffusion import sentence
 from dpchannel.report.framework import integrity
 from dpchannel.report.prepared import Run, identify, prepare
@@ -84,7 +87,10 @@ def averages(run: Run) -> dict[str, Quantity]:
 def transport_of(
     positions: Array, columns: list[Index], runs: Sequence[Run], settings: DiffusionSettings
 ) -> Transport:
-    """D and hops of the ions (n_frame, n_ion, 3) A of one run, or of several side by side."""
+    """D and hops of the ions (n_frame, n_ion, 3) A of one run, or of several side by side.
+
+    Beside D of the ion that of the charge; its MSD belongs to the mechanism.
+    """
     first = runs[0]
     time_ps, sites = first.trajectory.mobile.time_ps, first.sites
     if not sites.has_channel:
@@ -92,7 +98,10 @@ def transport_of(
         return analyse_isotropic(positions, time_ps, settings, apart_A=nearest(ions))
     cell = np.mean([run.trajectory.mobile.cells.mean(axis=0) for run in runs], axis=0)
     given = (positions, time_ps, columns, sites.axis_index, mean_spacing(runs), settings)
-    return analyse_diffusion(*given, apart_A=channel_distance(cell, sites))
+    tracer = analyse_diffusion(*given, apart_A=channel_distance(cell, sites))
+    charge = analyse_collective(*given)
+    quantities = tracer.quantities | charge.quantities | {"haven_ratio": haven(tracer, charge)}
+    return replace(tracer, quantities=quantities)
 
 
 def mean_spacing(runs: Sequence[Run]) -> float:
