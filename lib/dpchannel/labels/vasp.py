@@ -11,7 +11,15 @@ import numpy as np
 from dpchannel.errors import EngineFailed
 from dpchannel.labels.frame_file import read_frame, same_geometry, with_results, write_frame
 from dpchannel.labels.process import must_exist, run_program
-from dpchannel.labels.vasp_input import grouped, hashes, potcar_files, titles, write_vasp
+from dpchannel.labels.vasp_input import (
+    grouped,
+    hashes,
+    kpoints,
+    potcar_files,
+    spin_tags,
+    titles,
+    write_vasp,
+)
 from dpchannel.labels.vasp_output import VaspOutput, read_vasp
 from dpchannel.results import replacing, sha256
 
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
 
 LOG, RECORD, MADE_FROM = "program.log", "run.json", "made_from.json"
 OUTPUTS = ("vasprun.xml", "OUTCAR")
+_NO_NUMBER = {"LWAVE", "LCHARG", "LORBIT", "NCORE", "NPAR", "KPAR"}  # what is written, and how fast
+_PRINTED = 6  # letters of a word that vasprun.xml keeps: PREC = accura
 REMEDY = "VASP is licensed: put it on PATH, or set program.command in inputs/vasp.toml."
 
 
@@ -33,12 +43,22 @@ class VaspLabeler:
     def __init__(self, settings: VaspSettings) -> None:
         self.settings = settings
 
+    def made_with(self, atoms: Atoms) -> dict[str, Any]:
+        """Title, digest of the settings, hashes of the POTCARs, and whether with spin."""
+        return {
+            "engine": self.title,
+            "settings": self.settings.digest(),
+            "data_sha256": hashes(potcar_files(atoms, self.settings)),
+            "spin_polarised": bool(spin_tags(atoms)),
+        }
+
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write the frame, the four input files, and what they were made from.
 
+        Polarised where atoms carry starting moments (`magmoms`).
         Outputs of inputs that were made from something else are removed.
         """
-        write_vasp(atoms, self.settings, folder)
+        write_vasp(atoms, self.settings, folder, extra=spin_tags(atoms))
         write_frame(atoms, folder)
         files = potcar_files(atoms, self.settings)
         record = {
@@ -148,15 +168,36 @@ class VaspLabeler:
     def _as_asked(
         self, path: Path, found: VaspOutput, made_from: dict[str, Any], atoms: Atoms
     ) -> None:
-        for tag, value in self.settings.tags("label").items():
-            if isinstance(value, float) and float(found.incar.get(tag, np.nan)) != value:
+        asked = {"ISPIN": 1} | self.settings.tags("label") | spin_tags(atoms)
+        for tag, value in asked.items():
+            if tag not in _NO_NUMBER and not _same(found.incar.get(tag), value):
                 raise EngineFailed(
                     f"{path}: {tag} = {found.incar.get(tag)}, asked was {value}. Run it again."
                 )
+        mesh = kpoints(atoms, self.settings)
+        if any(getattr(found.mesh, n) != getattr(mesh, n) for n in ("style", "kpts", "kpts_shift")):
+            raise EngineFailed(
+                f"{path}: k-points {_brief(found.mesh)}, asked was {_brief(mesh)}. Run it again."
+            )
         if list(found.titles) != list(made_from["titles"]):
             raise EngineFailed(f"{path}: other POTCARs than were given: {', '.join(found.titles)}.")
         if np.abs(found.cell - atoms.cell[:]).max() > 1e-6:
             raise EngineFailed(f"{path}: the cell is not that of the frame. Run the frame again.")
+
+
+def _same(found: Any, asked: Any) -> bool:
+    """Whether VASP ran with the value of a tag that was asked for."""
+    if isinstance(asked, str):
+        return str(found).strip().lower()[:_PRINTED] == asked.lower()[:_PRINTED]
+    if isinstance(asked, bool) or found is None:
+        return found is asked
+    if isinstance(asked, list):  # moments, printed with eight decimals
+        return np.shape(found) == np.shape(asked) and np.allclose(found, asked, rtol=0, atol=1e-6)
+    return bool(found == asked)
+
+
+def _brief(mesh: Any) -> str:
+    return f"{mesh.style.name} {' '.join(map(str, mesh.kpts[0]))}"
 
 
 def _unwrapped(found: VaspOutput, ordered: Atoms) -> np.ndarray:

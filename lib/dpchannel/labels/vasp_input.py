@@ -59,8 +59,7 @@ def write_vasp(
     Incar(settings.tags(name) | dict(extra or {})).write_file(folder / "INCAR")
     structure = AseAtomsAdaptor.get_structure(ordered)
     Poscar(structure, sort_structure=False).write_file(folder / "POSCAR", significant_figures=12)
-    divisions = mesh(atoms.cell[:], settings.mesh.length_A)
-    _kpoints(settings.mesh.scheme, divisions).write_file(folder / "KPOINTS")
+    kpoints(atoms, settings).write_file(folder / "KPOINTS")
     (folder / "POTCAR").write_text(potcar)
 
 
@@ -69,6 +68,26 @@ def grouped(atoms: Atoms) -> np.ndarray:
     symbols = atoms.get_chemical_symbols()
     rank = {symbol: n for n, symbol in enumerate(dict.fromkeys(symbols))}
     return np.argsort([rank[s] for s in symbols], kind="stable")
+
+
+def kpoints(atoms: Atoms, settings: VaspSettings) -> Any:
+    """The mesh of this cell, as pymatgen's Kpoints."""
+    from pymatgen.io.vasp.inputs import Kpoints
+
+    gamma = settings.mesh.scheme == "gamma"
+    make = Kpoints.gamma_automatic if gamma else Kpoints.monkhorst_automatic
+    return make(mesh(atoms.cell[:], settings.mesh.length_A))
+
+
+def spin_tags(atoms: Atoms) -> dict[str, Any]:
+    """INCAR tags for starting moments: polarised, the moment of each atom as POSCAR orders them.
+
+    None for a frame without. Their sum is not held: the output says what became of it.
+    """
+    moments = atoms.get_initial_magnetic_moments()
+    if not moments.any():
+        return {}
+    return {"ISPIN": 2, "MAGMOM": [float(m) for m in moments[grouped(atoms)]], "LORBIT": 11}
 
 
 def potcar_files(atoms: Atoms, settings: VaspSettings) -> list[Path]:
@@ -87,13 +106,6 @@ def titles(files: Sequence[Path]) -> tuple[str, ...]:
 def hashes(files: Sequence[Path]) -> str:
     """`name:hash` of each file, sixteen digits each."""
     return " ".join(f"{path.parent.name}:{sha256(path)[:16]}" for path in files)
-
-
-def _kpoints(scheme: str, divisions: tuple[int, int, int]) -> Any:
-    from pymatgen.io.vasp.inputs import Kpoints
-
-    make = Kpoints.gamma_automatic if scheme == "gamma" else Kpoints.monkhorst_automatic
-    return make(divisions)
 
 
 def _library(settings: VaspSettings) -> Path:

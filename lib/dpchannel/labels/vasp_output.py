@@ -58,6 +58,7 @@ class VaspOutput:
     cell: Array
     scf_steps: int
     incar: dict[str, Any]
+    mesh: Any  # pymatgen's Kpoints
     titles: tuple[str, ...]
     version: str
     moment: float | None
@@ -102,6 +103,7 @@ def read_vasp(folder: Path) -> VaspOutput:
         cell=np.array(step["structure"].lattice.matrix),
         scf_steps=steps,
         incar=incar,
+        mesh=run.kpoints,
         titles=tuple(_TITEL.findall(text)),
         version=_version(outcar, text),
         moment=float(_MOMENT.findall(spin)[-1]) if _MOMENT.search(spin) else None,
