@@ -311,11 +311,11 @@ $(LABELS)/dataset/origin.json: $(LABELS)/.labelled | $(VENV)
 BUDGET   ?= 2h
 RETRY    ?=
 CAMPAIGN := inputs/labels/$(SYSTEM)/$(ENGINE)
-COLLECT := $(PY) bin/collect.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) $(if $(RETRY),--retry)
+COLLECT := $(PY) bin/collect.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --system inputs/$(SYSTEM).toml $(if $(RETRY),--retry)
 JOBS_label := -
 label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again
 	@$(if $(submit),jobs=$$($(COLLECT)) && echo $$jobs | $(submit))
-	@$(call here,$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1))
+	@$(call here,$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --system inputs/$(SYSTEM).toml --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1))
 
 # One label by one job: a folder for each frame, so that no job sees another's wave function.
 $(LABELS)/campaign/%/label.extxyz: | $(VENV)

@@ -24,25 +24,31 @@ def main(
     inputs: Annotated[
         Path | None, typer.Option(help="Settings of the engine [default: inputs/ENGINE.toml].")
     ] = None,
+    system: cli.System = INPUTS / "pb10po46o.toml",
     retry: Annotated[bool, typer.Option(help="Try failed frames again.")] = False,
     threads: cli.Threads = 1,
 ) -> None:
     """Every finished label is kept; call again to go on."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # before the engine's libraries load
-    from dpchannel.labels.campaign import forget_failures, read_queue, work_on
+    from dpchannel.labels.campaign import read_queue, work_on
+    from dpchannel.labels.gated import Gated
     from dpchannel.labels.labeler import labeler
-    from dpchannel.settings import LabelSettings, load
+    from dpchannel.settings import LabelSettings, SystemSettings, load
     from dpchannel.settings.campaign import CampaignSettings
     from dpchannel.units import parse_duration
 
     budget_s = parse_duration(budget)
     frames = read_queue(queue)
-    chosen = labeler(engine, load(LabelSettings, labels), inputs=inputs)
-    patience = load(CampaignSettings, settings).patience
-    if retry:
-        cli.note(f"{forget_failures(out)} failed frames will be tried again")
+    rules, elements = load(LabelSettings, labels), load(SystemSettings, system).system.elements
     standing = work_on(
-        frames, out, chosen, work, budget_s=budget_s, patience=patience, note=cli.note
+        frames,
+        out,
+        Gated(labeler(engine, rules, inputs=inputs), rules.gate, elements),
+        work,
+        budget_s=budget_s,
+        patience=load(CampaignSettings, settings).patience,
+        retry=retry,
+        note=cli.note,
     )
     cli.note(
         f"{standing.labelled} of {standing.total} frames labelled, {standing.failed} failed, "

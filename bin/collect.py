@@ -19,20 +19,27 @@ def main(
     work: Annotated[Path, typer.Option(help="Working folder, one folder a frame.")],
     engine: Annotated[str, typer.Option(help="Engine of the labels.")] = "cp2k",
     settings: Annotated[Path, typer.Option(help="Settings.")] = INPUTS / "campaign.toml",
+    labels: Annotated[Path, typer.Option(help="Holds the gate.")] = INPUTS / "labels.toml",
+    system: cli.System = INPUTS / "pb10po46o.toml",
     retry: Annotated[bool, typer.Option(help="Try failed frames again.")] = False,
 ) -> None:
     """Finished labels join the others; nothing is computed here."""
-    from dpchannel.labels.campaign import forget_failures, read_queue
-    from dpchannel.labels.collect import LABEL, collect, forget_refusals, to_do
-    from dpchannel.settings import load
+    from dpchannel.labels.campaign import read_queue
+    from dpchannel.labels.collect import LABEL, collect, to_do
+    from dpchannel.settings import LabelSettings, SystemSettings, load
     from dpchannel.settings.campaign import CampaignSettings
 
     frames = read_queue(queue)
-    patience = load(CampaignSettings, settings).patience
-    if retry:
-        cli.note(f"{forget_failures(out)} failed frames will be tried again")
-        forget_refusals(frames, work)
-    standing = collect(frames, out, work, patience=patience, note=cli.note)
+    standing = collect(
+        frames,
+        out,
+        work,
+        gate=load(LabelSettings, labels).gate,
+        elements=load(SystemSettings, system).system.elements,
+        patience=load(CampaignSettings, settings).patience,
+        retry=retry,
+        note=cli.note,
+    )
     cli.note(
         f"{standing.labelled} of {standing.total} frames labelled, {standing.failed} failed, "
         f"{standing.left} left: {out}"

@@ -2,22 +2,27 @@
 
 import re
 
+import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from checkout import settle
 
-from dpchannel.errors import EngineFailed
+from dpchannel.errors import EngineFailed, InputError
 from dpchannel.labels.collect import LABEL, MadeElsewhere, collect, refusal, to_do
 from dpchannel.labels.labeler import frame_id
+from dpchannel.lock import locked
+from dpchannel.settings import GateSettings
 from dpchannel.settings.campaign import PatienceSettings
 
 WORDS = ("label", "ENGINE=mlip", "RUNNER=slurm", "YES=1")
+WIDE = GateSettings(net_force_eV_per_A=1e3, force_eV_per_A=1e3, pressure_GPa=1e3)
 PATIENCE = PatienceSettings(failed_share=0.9, failed_at_least=9)
 
 
 def pair(distance):
-    atoms = Atoms("Ar2", positions=[(0, 0, 0), (0, 0, distance)], cell=[9] * 3, pbc=True)
+    atoms = Atoms("O2", positions=[(0, 0, 0), (0, 0, distance)], cell=[9] * 3, pbc=True)
     atoms.info |= {"class": "pair", "split": "train", "trajectory": f"pair-{distance}"}
     return atoms
 
@@ -62,12 +67,80 @@ def test_refused_frames_are_listed_and_killed_ones_are_still_to_do(tmp_path):
     (folders[2] / f"{LABEL}.in_progress").write_text("# process\n")
     assert [refusal(folder) for folder in folders] == [reason, None, None]
     with pytest.raises(EngineFailed, match="SCF stopped"):
-        MadeElsewhere().read(folders[0])
+        MadeElsewhere(tmp_path / "work").read(folders[0])
     out = tmp_path / "labelled.extxyz"
-    standing = collect(frames, out, tmp_path / "work", patience=PATIENCE, note=print)
+    standing = collect(
+        frames,
+        out,
+        tmp_path / "work",
+        gate=WIDE,
+        elements=("O",),
+        patience=PATIENCE,
+        note=print,
+    )
     assert (standing.labelled, standing.failed, standing.left) == (0, 1, 2)
     assert reason in (tmp_path / "failed.tsv").read_text()
     assert to_do(frames, out) == [frame_id(atoms) for atoms in frames[1:]]
+
+
+def collected(tmp_path, frames, gate=WIDE, **options):
+    return collect(
+        frames,
+        tmp_path / "labelled.extxyz",
+        tmp_path / "work",
+        gate=gate,
+        elements=("O",),
+        patience=PATIENCE,
+        note=print,
+        **options,
+    )
+
+
+def by_a_job(tmp_path, atoms, settings):
+    """The label of a job: two atoms that pull at each other with 1 eV/A."""
+    folder = tmp_path / "work" / frame_id(atoms)
+    folder.mkdir(parents=True)
+    label = atoms.copy()
+    label.info |= {"engine": "dft PBE", "settings": settings, "converged": True}
+    forces = np.array([(0, 0, 1.0), (0, 0, -1.0)])
+    label.calc = SinglePointCalculator(label, energy=-1.0, forces=forces, stress=np.zeros(6))
+    write(folder / LABEL, label, format="extxyz")
+
+
+def test_labels_of_jobs_with_other_settings_are_not_collected(tmp_path):
+    """The settings were edited between two submissions: the first labels stay by themselves."""
+    frames = [pair(1.7), pair(1.9)]
+    by_a_job(tmp_path, frames[0], "a")
+    assert collected(tmp_path, frames).labelled == 1
+    by_a_job(tmp_path, frames[1], "b")
+    with pytest.raises(InputError, match="settings for O: a and b"):
+        collected(tmp_path, frames)
+    assert len(read(tmp_path / "labelled.extxyz", ":")) == 1
+
+
+def test_the_gate_refuses_labels_of_jobs_and_retry_asks_for_new_ones(tmp_path):
+    frames = [pair(1.7)]
+    by_a_job(tmp_path, frames[0], "a")
+    narrow = WIDE.model_copy(update={"force_eV_per_A": 0.5})
+    assert collected(tmp_path, frames, gate=narrow).failed == 1
+    assert "refused by the gate: force 1 eV/A" in (tmp_path / "failed.tsv").read_text()
+    with locked(tmp_path / "work", ""), pytest.raises(InputError, match="another process"):
+        collected(tmp_path, frames, retry=True)
+    assert (tmp_path / "failed.tsv").exists()
+    assert collected(tmp_path, frames, retry=True).left == 1
+    assert to_do(frames, tmp_path / "labelled.extxyz") == [frame_id(frames[0])]
+
+
+def test_what_is_left_to_do_is_asked_without_a_change(tmp_path):
+    """Another process may be writing the frame that is cut at the end."""
+    frames, out = [pair(1.7), pair(1.9)], tmp_path / "labelled.extxyz"
+    for atoms in frames:
+        by_a_job(tmp_path, atoms, "a")
+    collected(tmp_path, frames)
+    cut = out.read_bytes()[:-20]
+    out.write_bytes(cut)
+    assert to_do(frames, out) == [frame_id(frames[1])]
+    assert out.read_bytes() == cut
 
 
 def test_one_frame_by_name(run_bin, tmp_path):

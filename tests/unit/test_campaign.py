@@ -14,7 +14,7 @@ from ase.io import read, write
 
 from dpchannel.errors import EngineFailed, InputError, NotConverged
 from dpchannel.labels import campaign
-from dpchannel.labels.campaign import forget_failures, read_failures, read_queue, work_on
+from dpchannel.labels.campaign import read_failures, read_queue, work_on
 from dpchannel.labels.labeler import frame_id
 from dpchannel.labels.mlip import MlipLabeler
 from dpchannel.lock import locked
@@ -57,11 +57,16 @@ class Engine(MlipLabeler):
         super().run(folder)
 
 
-def work(tmp_path, engine, *, count=4, budget_s=1e6, patience=PATIENT):
+def work(tmp_path, engine, *, count=4, budget_s=1e6, patience=PATIENT, retry=False):
     notes = []
     out = tmp_path / "labelled.extxyz"
     queue = list(frames(count))
-    arguments = {"budget_s": budget_s, "patience": patience, "note": notes.append}
+    arguments = {
+        "budget_s": budget_s,
+        "patience": patience,
+        "retry": retry,
+        "note": notes.append,
+    }
     return work_on(queue, out, engine, tmp_path / "work", **arguments), out, notes
 
 
@@ -74,7 +79,7 @@ def test_all_frames_in_order(tmp_path):
 
 
 def test_a_failed_frame_is_listed_with_reason_and_log_and_not_tried_again(tmp_path):
-    standing, out, _ = work(tmp_path, Engine(bad=["t1"]))
+    standing, _, _ = work(tmp_path, Engine(bad=["t1"]))
     assert (standing.labelled, standing.failed) == (3, 1)
     (row,) = read_failures(tmp_path / "failed.tsv").values()
     assert (row["trajectory"], row["class"]) == ("t1", "rattled")
@@ -83,8 +88,7 @@ def test_a_failed_frame_is_listed_with_reason_and_log_and_not_tried_again(tmp_pa
     again, _, notes = work(tmp_path, Engine(dies_at=0))
     assert again == standing
     assert notes == []
-    assert forget_failures(out) == 1
-    assert work(tmp_path, Engine())[0].labelled == 4
+    assert work(tmp_path, Engine(), retry=True)[0].labelled == 4
 
 
 def test_a_killed_campaign_keeps_what_is_finished(tmp_path):
@@ -114,6 +118,56 @@ def test_the_budget_ends_before_a_frame_that_would_not_fit(tmp_path, monkeypatch
 def test_too_many_failures_stop_it(tmp_path):
     with pytest.raises(NotConverged, match=r"failed\.tsv: 3 of 3 frames failed, more than 50%"):
         work(tmp_path, Engine(bad=["t0", "t1", "t2", "t3"]))
+
+
+def test_it_stays_stopped_until_the_failures_are_tried_again(tmp_path):
+    """A second call must not go past what stopped the first, with no frame left to fail."""
+    bad = Engine(bad=["t0", "t1", "t2"])
+    for _ in range(2):
+        with pytest.raises(NotConverged, match="3 of 3 frames failed"):
+            work(tmp_path, bad, count=3)
+    assert work(tmp_path, Engine(), count=3, retry=True)[0].labelled == 3
+
+
+class Dft(Engine):
+    """Lennard-Jones with the settings and the pseudopotentials of a DFT code."""
+
+    def __init__(self, settings="a", files="Pb_d:1 O:2"):
+        super().__init__()
+        self.said = {"engine": "dft PBE", "settings": settings, "data_sha256": files}
+
+    def made_with(self, atoms):
+        return self.said
+
+    def read(self, folder):
+        atoms = super().read(folder)
+        atoms.info |= self.said
+        return atoms
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        ({"settings": "b"}, "settings for O Pb: a and b"),
+        ({"files": "Pb_d:3 O:2"}, "Pb_d: 1 and 3"),
+    ],
+)
+def test_labels_of_changed_settings_do_not_join_the_others(tmp_path, now, says):
+    """Two cutoffs, or two POTCARs, have two zeros of energy: refused before the first frame."""
+    work(tmp_path, Dft(), count=1)
+    with pytest.raises(InputError, match=rf"labelled\.extxyz: .*{says}\. Put the settings"):
+        work(tmp_path, Dft(**now), count=2)
+    assert len(read(tmp_path / "labelled.extxyz", ":")) == 1
+    # the order of the POTCARs is that of the elements in a frame
+    assert work(tmp_path, Dft(files="O:2 Pb_d:1"), count=2)[0].labelled == 2
+    assert work(tmp_path, Dft(**now), count=2)[0].left == 0  # nothing to do, nothing to mix
+
+
+def test_failures_are_not_forgotten_beside_a_running_campaign(tmp_path):
+    work(tmp_path, Engine(bad=["t1"]))
+    with locked(tmp_path / "work", ""), pytest.raises(InputError, match="another process"):
+        work(tmp_path, Engine(), retry=True)
+    assert len(read_failures(tmp_path / "failed.tsv")) == 1
 
 
 def test_two_campaigns_do_not_work_on_the_same_labels(tmp_path):

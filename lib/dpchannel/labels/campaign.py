@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from dpchannel.errors import EngineFailed, InputError, NotConverged
 from dpchannel.labels.dataset import read_labelled
 from dpchannel.labels.labeler import Labeler, frame_id
+from dpchannel.labels.made import must_match
 from dpchannel.labels.queue import Note, label_queue, labelled_ids
 from dpchannel.lock import locked
 from dpchannel.results import relative, replacing
@@ -50,6 +52,7 @@ def work_on(
     *,
     budget_s: float,
     patience: PatienceSettings,
+    retry: bool = False,
     note: Note,
 ) -> Standing:
     """Label the next frames of `queue` until the budget is too short for one more.
@@ -62,40 +65,64 @@ def work_on(
         One folder a frame; that of a failed frame stays, with its log.
     budget_s : float
         No frame is begun when the longest so far would not end within it.
+    retry : bool
+        Try failed frames again.
 
     Raises
     ------
     InputError
-        Another process works on the same labels.
+        Another process works on the same labels, or those that are there were made otherwise.
     NotConverged
-        More frames than the settings allow have failed.
+        More frames than the settings allow have failed, now or before.
     EngineMissing
         At the first frame.
     EngineFailed
         A label cannot be written, such as when the disk is full.
     """
+    with held(work):
+        if retry:
+            note(f"{forget_failures(out)} failed frames will be tried again")
+        return go_on(queue, out, labeler, work, budget_s=budget_s, patience=patience, note=note)
+
+
+def held(work: Path) -> AbstractContextManager[int]:
+    """The lock of a campaign: labels and failures change only under it."""
+    return locked(work, "another process labels these frames now. Wait for it, or stop it.")
+
+
+def go_on(
+    queue: Sequence[Atoms],
+    out: Path,
+    labeler: Labeler,
+    work: Path,
+    *,
+    budget_s: float,
+    patience: PatienceSettings,
+    note: Note,
+) -> Standing:
+    """As `work_on`, for one who holds the lock."""
     started, longest = time.monotonic(), 0.0
     failures = out.with_name("failed.tsv")
-    with locked(work, "another process labels these frames now. Wait for it, or stop it."):
-        done, failed = labelled_ids(out), read_failures(failures)
-        for atoms in queue:
-            name = frame_id(atoms)
-            if name in done or name in failed:
-                continue
-            begun = time.monotonic()
-            if begun - started + longest > budget_s:
-                note("budget used; the same command goes on")
-                break
-            reason = _label(atoms, out, labeler, work, note)
-            if reason is None:
-                done.add(name)
-            else:
-                failed[name] = _row(atoms, name, work, reason)
-                _write_failures(failures, failed)
-            longest = max(longest, time.monotonic() - begun)
-            _not_too_many(done, failed, patience, failures)
-        names = {frame_id(atoms) for atoms in queue}
-        return Standing(len(names), len(names & done), len(names & set(failed) - done))
+    done, failed = labelled_ids(out), read_failures(failures)
+    _not_too_many(done, failed, patience, failures)
+    left = {n: a for a in queue if (n := frame_id(a)) not in done and n not in failed}
+    if left:
+        must_match([out], labeler, left.values())
+    for name, atoms in left.items():
+        begun = time.monotonic()
+        if begun - started + longest > budget_s:
+            note("budget used; the same command goes on")
+            break
+        reason = _label(atoms, out, labeler, work, note)
+        if reason is None:
+            done.add(name)
+        else:
+            failed[name] = _row(atoms, name, work, reason)
+            _write_failures(failures, failed)
+        longest = max(longest, time.monotonic() - begun)
+        _not_too_many(done, failed, patience, failures)
+    names = {frame_id(atoms) for atoms in queue}
+    return Standing(len(names), len(names & done), len(names & set(failed) - done))
 
 
 def read_queue(path: Path) -> list[Atoms]:
@@ -107,7 +134,7 @@ def read_queue(path: Path) -> list[Atoms]:
 
 
 def forget_failures(out: Path) -> int:
-    """Let the next call try every failed frame again; returns how many there are."""
+    """Let every failed frame be tried again, under the lock; returns how many there are."""
     failures = out.with_name("failed.tsv")
     count = len(read_failures(failures))
     failures.unlink(missing_ok=True)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpchannel.errors import EngineFailed
-from dpchannel.labels.campaign import Standing, read_failures, work_on
+from dpchannel.labels.campaign import Standing, forget_failures, go_on, held, read_failures
 from dpchannel.labels.dataset import read_labelled
+from dpchannel.labels.gated import Gated
 from dpchannel.labels.labeler import frame_id
 from dpchannel.labels.queue import Note, labelled_ids
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from dpchannel.settings import GateSettings
     from dpchannel.settings.campaign import PatienceSettings
 
 LABEL = "label.extxyz"
@@ -26,9 +28,17 @@ _REFUSED = "frame 0: "  # what bin/label.py says before the engine's or the read
 
 
 class MadeElsewhere:
-    """A labeler that only reads what a job has left."""
+    """A labeler that only reads what jobs have left in `work`."""
 
-    name = title = "elsewhere"
+    name = title = "the jobs"
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+
+    def made_with(self, atoms: Atoms) -> dict[str, Any]:
+        """What the label of this frame says; nothing when the job made none."""
+        path = self.work / frame_id(atoms) / LABEL
+        return dict(next(iter(read_labelled(path))).info) if path.exists() else {}
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Nothing to write: the job has run."""
@@ -54,13 +64,25 @@ def refusal(folder: Path) -> str | None:
 
 
 def collect(
-    queue: Sequence[Atoms], out: Path, work: Path, *, patience: PatienceSettings, note: Note
+    queue: Sequence[Atoms],
+    out: Path,
+    work: Path,
+    *,
+    gate: GateSettings,
+    elements: Sequence[str],
+    patience: PatienceSettings,
+    retry: bool = False,
+    note: Note,
 ) -> Standing:
     """Move every label that is there to `out`, and every refusal to failed.tsv beside it.
 
+    Parameters
+    ----------
+    retry : bool        forget the refusals that were listed before, and those that jobs left
+
     Raises
     ------
-    InputError          another process works on the same labels
+    InputError          another process works on the same labels, or they were made otherwise
     NotConverged        more frames than the settings allow have failed
     """
 
@@ -68,9 +90,13 @@ def collect(
         folder = work / frame_id(atoms)
         return (folder / LABEL).exists() or refusal(folder) is not None
 
-    there = [atoms for atoms in queue if ready(atoms)]
-    forever = float("inf")
-    work_on(there, out, MadeElsewhere(), work, budget_s=forever, patience=patience, note=note)
+    engine, forever = Gated(MadeElsewhere(work), gate, elements), float("inf")
+    with held(work):
+        if retry:
+            _forget_refusals(queue, out, work)
+            note(f"{forget_failures(out)} failed frames will be tried again")
+        there = [atoms for atoms in queue if ready(atoms)]
+        go_on(there, out, engine, work, budget_s=forever, patience=patience, note=note)
     left = to_do(queue, out)
     failed = set(read_failures(out.with_name("failed.tsv")))
     names = {frame_id(atoms) for atoms in queue}
@@ -79,11 +105,13 @@ def collect(
 
 def to_do(queue: Sequence[Atoms], out: Path) -> list[str]:
     """Names of the frames that have neither a label nor a refusal, in the queue's order."""
-    known = labelled_ids(out) | set(read_failures(out.with_name("failed.tsv")))
+    known = labelled_ids(out, mend=False) | set(read_failures(out.with_name("failed.tsv")))
     return [name for name in dict.fromkeys(map(frame_id, queue)) if name not in known]
 
 
-def forget_refusals(queue: Sequence[Atoms], work: Path) -> None:
-    """Let frames that a job refused be tried again."""
+def _forget_refusals(queue: Sequence[Atoms], out: Path, work: Path) -> None:
+    """Let frames that a job, or the gate, refused be tried again."""
     for atoms in queue:
         (work / frame_id(atoms) / f"{LABEL}.failed").unlink(missing_ok=True)
+    for name in read_failures(out.with_name("failed.tsv")):
+        (work / name / LABEL).unlink(missing_ok=True)

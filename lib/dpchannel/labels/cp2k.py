@@ -43,6 +43,15 @@ class Cp2kLabeler:
         """What its labels say they were made with."""
         return f"{self.name} {self.settings.functional}"
 
+    def made_with(self, atoms: Atoms) -> dict[str, Any]:
+        """Title, digest of the settings for its elements, hashes of bases and pseudopotentials."""
+        return {
+            "engine": self.title,
+            "settings": self._digest(atoms),
+            "data_sha256": self._data_sha256(),
+            "spin_polarised": is_polarised(atoms),
+        }
+
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write the frame, and the input that starts from the atoms."""
         text = input_text(atoms, self.settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -32,6 +32,15 @@ class Labeler(Protocol):
     @property
     def title(self) -> str:
         """What its labels say they were made with; whose zero their energies count from."""
+
+    def made_with(self, atoms: Atoms) -> dict[str, Any]:
+        """What `info` of a label of this frame would say now of engine, settings and data files.
+
+        Raises
+        ------
+        EngineMissing
+            Data files of the engine are not here.
+        """
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write everything the run needs into `folder`."""

@@ -29,6 +29,10 @@ class MlipLabeler:
         self.settings = settings
         self._calculator: Calculator | None = None  # loading weights takes seconds: once
 
+    def made_with(self, atoms: Atoms) -> dict[str, Any]:
+        """The engine's title: which model, or which calculator."""
+        return {"engine": self.title}
+
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
         """Write the frame."""
         from ase.io import write

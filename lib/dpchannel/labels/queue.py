@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,21 +74,34 @@ def label_queue(
     return tally
 
 
-def labelled_ids(out: Path) -> set[str]:
-    """Names of the frames already in `out`, after cutting off an unfinished one at its end."""
+def labelled_ids(out: Path, *, mend: bool = True) -> set[str]:
+    """Names of the whole frames in `out`; an unfinished one at its end is cut off.
+
+    With `mend` False it stays: another process may be writing it.
+    """
     from ase.io import iread
 
     if not out.exists():
         return set()
-    repair(out)
-    if out.stat().st_size == 0:
-        return set()
-    frames = iread(out, index=":", format="extxyz")
+    if mend:
+        repair(out)
+    with open(out, "rb") as stream:
+        whole = stream.read(_whole_bytes(out)).decode()
+    frames = iread(StringIO(whole), index=":", format="extxyz") if whole else []
     return {str(a.info.get("frame_id") or frame_id(a)) for a in frames}
 
 
 def repair(path: Path) -> int:
     """Cut an extxyz file after its last whole frame; returns the bytes removed."""
+    whole = _whole_bytes(path)
+    surplus = path.stat().st_size - whole
+    if surplus:
+        os.truncate(path, whole)
+    return surplus
+
+
+def _whole_bytes(path: Path) -> int:
+    """Where the last whole frame ends."""
     whole = 0
     with open(path, "rb") as stream:
         while head := stream.readline():
@@ -103,10 +117,7 @@ def repair(path: Path) -> int:
             if not last.endswith(b"\n"):
                 break
             whole = stream.tell()
-    surplus = path.stat().st_size - whole
-    if surplus:
-        os.truncate(path, whole)
-    return surplus
+    return whole
 
 
 def _one(atoms: Atoms, folder: Path, labeler: Labeler) -> Atoms:

@@ -7,41 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpchannel.errors import EngineFailed, NotConverged
+from dpchannel.errors import NotConverged
 from dpchannel.labels.campaign import Standing, read_queue, work_on
-from dpchannel.labels.gate import problem
-from dpchannel.labels.labeler import Labeler, labeler
+from dpchannel.labels.gated import Gated
+from dpchannel.labels.labeler import labeler
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
-    from dpchannel.settings import GateSettings, LabelSettings
+    from dpchannel.settings import LabelSettings
     from dpchannel.settings.campaign import PatienceSettings
 
 Note = Callable[[str], None]
-
-
-class Gated:
-    """An engine whose labels must pass the gate: what does not is a failed frame, with a reason."""
-
-    def __init__(self, inner: Labeler, gate: GateSettings, elements: Sequence[str]) -> None:
-        self.name, self.title = inner.name, inner.title
-        self.inner, self.gate, self.elements = inner, gate, elements
-
-    def write_inputs(self, atoms: Atoms, folder: Path) -> None:
-        """As the engine."""
-        self.inner.write_inputs(atoms, folder)
-
-    def run(self, folder: Path) -> None:
-        """As the engine."""
-        self.inner.run(folder)
-
-    def read(self, folder: Path) -> Atoms:
-        """The label; EngineFailed when the gate refuses it."""
-        atoms = self.inner.read(folder)
-        if reason := problem(atoms, self.gate, self.elements):
-            raise EngineFailed(f"{folder}: refused by the gate: {reason}.")
-        return atoms
 
 
 def label(
