@@ -19,22 +19,24 @@ def main(
     system: cli.System = INPUTS / "pb10po46o.toml",
     settings: Annotated[Path, typer.Option(help="Holds the gate.")] = INPUTS / "labels.toml",
 ) -> None:
-    """Gate the frames, hold whole folders out; prints the folder. Done once."""
-    from dpchannel.learn.seed import adopt, engine_of
+    """Gate the frames, hold whole folders out; prints the folder. Done once for what is there."""
+    from dpchannel.learn.seed import adopt, adopted_in, engine_of
     from dpchannel.settings import LabelSettings, SystemSettings, load
 
     head = load(SystemSettings, system).system
+    made_by = engine_of(data) or engine
+    home = adopted_in(data, out, made_by)
     adopt(
         data,
-        out,
+        home,
         out="dataset",
         system=head.name,
         elements=head.elements,
         gate=load(LabelSettings, settings).gate,
-        engine=engine_of(data) or engine,
+        engine=made_by,
         note=cli.note,
     )
-    print(out / "dataset")
+    print(home / "dataset")
 
 
 if __name__ == "__main__":

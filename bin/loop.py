@@ -32,7 +32,6 @@ def main(
     os.environ |= {"OMP_NUM_THREADS": "1", "DP_INTRA_OP_PARALLELISM_THREADS": "1"}
     from dpchannel.errors import InputError
     from dpchannel.learn.loop import Loop, run
-    from dpchannel.learn.loop import retry as again
     from dpchannel.md.cores import held
     from dpchannel.settings import LabelSettings, SystemSettings, TrainingSettings, load
     from dpchannel.settings.learn import LearnSettings
@@ -54,10 +53,8 @@ def main(
         cores,
         cli.note,
     )
-    if retry:
-        cli.note(f"{again(out)} failed labels will be tried again")
     with held(cores, cores=cores, folder=out.parents[1] / ".cores", note=cli.note):
-        result = run(loop, iterations or settings.stop.max_iterations)
+        result = run(loop, iterations or settings.stop.max_iterations, retry=retry)
     cli.note(result.summary)
 
 

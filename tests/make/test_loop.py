@@ -24,6 +24,7 @@ from dpchannel.settings import LabelSettings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOP = "runs/pb10po46o/loop"
+ENGINE = "mlip fused.Fused"  # the name of the calculator, which has no models
 LJ = {"sigma": 1.5, "epsilon": 0.02}
 WORDS = ("loop", "PROFILE=toy", "DATA=first")
 
@@ -41,7 +42,7 @@ def labelled(seed: int) -> Atoms:
     }
     atoms.calc = SinglePointCalculator(atoms, **found)
     name = f"{'test-' * (seed > 5)}{seed}"
-    atoms.info = {"class": "rattled", "trajectory": name, "engine": "mlip lj", "converged": True}
+    atoms.info = {"class": "rattled", "trajectory": name, "engine": ENGINE, "converged": True}
     return atoms
 
 
@@ -123,6 +124,24 @@ def test_killed_twice_then_to_the_end(quick):
     assert quick.files() == before
     line = next(x for x in quick.make("status").out.splitlines() if x.startswith("loop"))
     assert "iter.000001 done; verdict of 1: " in line and "held-out force MAE" in line
+    assert re.search(r"labels of 1: (\d) of \1 labelled; goes on", line)
+    found = Result.read(quick / LOOP / "result.json").quantities
+    assert found["labels/asked"].value == found["labels/labelled"].value == len(grown[1]) - 8
+    assert found["labels/refused"].value == 0
+
+    # fewer iterations than are done: the verdict stays that of the last
+    fewer = quick.make(*WORDS, "ITERS=1")
+    assert fewer.code == 0, fewer.err
+    assert quick.files() == before
+
+    # another engine in the middle of a loop: nothing is trained first
+    (quick / "dp.log").unlink()
+    labels = quick / "inputs/labels.toml"
+    labels.write_text(labels.read_text().replace("fused.Fused", "ase.calculators.lj.LennardJones"))
+    other = quick.make(*WORDS, "ITERS=3")
+    assert other.code == 2
+    assert "engine: mlip fused.Fused and mlip ase.calculators.lj.LennardJones. Put" in other.err
+    assert not (quick / "dp.log").exists()
 
 
 def check_split(project, table):

@@ -122,6 +122,15 @@ def test_labels_of_two_settings_are_refused(tmp_path, key):
         align.read_labels(written(tmp_path, members), SYSTEM, RULES)
 
 
+def test_labels_of_two_pseudopotentials_are_refused(tmp_path):
+    """Another POTCAR library, another basis: another zero, under the same settings."""
+    members = ten()
+    for n, atoms in enumerate(members):
+        atoms.info["data_sha256"] = f"BASIS:1 GTH:{2 + (n == 3)}"
+    with pytest.raises(InputError, match=r"are mixed: GTH: 2 and 3"):
+        align.read_labels(written(tmp_path, members), SYSTEM, RULES)
+
+
 def test_a_data_set_of_two_settings_is_refused(tmp_path):
     members = ten()
     members[3].info["settings"] = "xyz"
@@ -155,11 +164,16 @@ def aligned(tmp_path, monkeypatch):
     """A data set on the zero of Lennard-Jones, which stands for `model.pb`."""
     monkeypatch.setattr(align, "calculator", lambda path, elements: potential())
     (tmp_path / "model.pb").write_text("weights")
-    labels = align.read_labels(written(tmp_path / "labels", ten()), SYSTEM, RULES)
+    members = ten()
+    for atoms in members:
+        atoms.info["versions"] = "CP2K 2023.1"
+    labels = align.read_labels(written(tmp_path / "labels", members), SYSTEM, RULES)
+    said = []
     align.align(
         labels, tmp_path / "n8/data", potential=tmp_path / "model.pb", system=SYSTEM, rules=RULES,
-        note=lambda _: None,
+        note=said.append,
     )  # fmt: skip
+    assert "8 labels by CP2K 2023.1: " in said[-1]
     return labels, tmp_path / "n8/data", tmp_path / "model.pb"
 
 

@@ -15,8 +15,10 @@ from numpy.testing import assert_allclose
 
 from dpchannel.errors import InputError
 from dpchannel.learn import seed
-from dpchannel.settings import GateSettings
+from dpchannel.results import project_root
+from dpchannel.settings import GateSettings, LabelSettings, load
 
+INPUTS = project_root() / "inputs"
 ELEMENTS = ("Pb", "P", "O")
 WIDE = GateSettings(net_force_eV_per_A=1e3, force_eV_per_A=1e3, pressure_GPa=1e3)
 
@@ -52,14 +54,21 @@ def foreign(root: Path, folders: int, frames: int = 10) -> Path:
     return root
 
 
-def adopted(data: Path, folder: Path, engine: str = "vasp") -> list[str]:
+def labelled_by(engine: str, number: int, **said: str) -> Atoms:
+    atoms = frame(number)
+    atoms.info = {"class": "hot", "trajectory": f"walk-{number}", "converged": True}
+    atoms.info |= {"engine": engine} | said
+    return atoms
+
+
+def adopted(data: Path, folder: Path, engine: str = "vasp", gate: GateSettings = WIDE) -> list[str]:
     return seed.adopt(
         data,
         folder,
         out="data.init",
         system="x",
         elements=ELEMENTS,
-        gate=WIDE,
+        gate=gate,
         engine=engine,
         note=lambda _: None,
     )
@@ -183,13 +192,77 @@ def test_an_empty_campaign_is_no_data_set(tmp_path):
         adopted(tmp_path, tmp_path / "ours")
 
 
-def test_a_campaign_that_went_on_is_another_data_set(tmp_path):
+def test_a_campaign_that_went_on_leaves_the_loop_with_what_it_began(tmp_path):
+    """Labels are only added; training takes them in a folder of their own."""
+    labels, ours = campaign(tmp_path / "labels", ["train", "test"]), tmp_path / "ours"
+    adopted(labels, ours, engine="cp2k")
+    before = {p: p.read_bytes() for p in ours.rglob("*") if p.is_file()}
+    assert seed.adopted_in(labels, ours, "cp2k") == ours
+    write(labels / "labelled.extxyz", labelled_by("cp2k PBE", 30), format="extxyz", append=True)
+    assert adopted(labels, ours, engine="cp2k") == ["walk-1"]
+    assert {p: p.read_bytes() for p in ours.rglob("*") if p.is_file()} == before
+    more = seed.adopted_in(labels, ours, "cp2k")
+    assert more == ours / "n00005"
+    adopted(labels, more, engine="cp2k")
+    assert (len(rows(ours / "data.init")), len(rows(more / "data.init"))) == (4, 5)
+
+
+def test_a_campaign_that_was_changed_is_another_data_set(tmp_path):
+    """As long as before or longer, but not with the same labels at its beginning."""
     labels = campaign(tmp_path / "labels", ["train", "test"])
     adopted(labels, tmp_path / "ours", engine="cp2k")
-    more = (labels / "labelled.extxyz").read_text()
-    (labels / "labelled.extxyz").write_text(more + more)
-    with pytest.raises(InputError, match="is another one"):
-        adopted(labels, tmp_path / "ours", engine="cp2k")
+    text = (labels / "labelled.extxyz").read_text().replace("energy=-10.0", "energy=-10.5")
+    for changed in (text, text + text):
+        (labels / "labelled.extxyz").write_text(changed)
+        with pytest.raises(InputError, match="is another one"):
+            adopted(labels, tmp_path / "ours", engine="cp2k")
+
+
+@pytest.mark.parametrize("key", ["settings", "data_sha256"])
+def test_labels_of_two_settings_or_two_pseudopotentials_are_not_adopted(tmp_path, key):
+    """One cutoff beside another, one POTCAR library beside another: two zeros of energy."""
+    frames = [labelled_by("cp2k PBE", n, **{key: f"GTH:{n}"}) for n in (1, 2)]
+    (tmp_path / "labels").mkdir()
+    write(tmp_path / "labels/labelled.extxyz", frames, format="extxyz")
+    with pytest.raises(InputError, match=r"are mixed: .*1 and .*2"):
+        adopted(tmp_path / "labels", tmp_path / "ours", engine="cp2k")
+    assert not (tmp_path / "ours" / seed.RECORD).exists()
+
+
+def test_what_labels_were_made_with_goes_through_data_sets(tmp_path):
+    said = {"settings": "abc", "data_sha256": "BASIS:1 GTH:2", "titel": "PAW_PBE O"}
+    labels = tmp_path / "labelled.extxyz"
+    write(labels, [labelled_by("cp2k PBE", n, **said) for n in (1, 2, 3)], format="extxyz")
+    adopted(labels, tmp_path / "one", engine="cp2k")
+    adopted(tmp_path / "one/data.init", tmp_path / "two", engine="cp2k")
+    for name in ("one", "two"):
+        origin = json.loads((tmp_path / name / "data.init/origin.json").read_text())
+        assert {key: origin[key] for key in said} == {key: [v] for key, v in said.items()}
+        made = json.loads((tmp_path / name / seed.RECORD).read_text())["made"]
+        assert made == {
+            "engine": ["cp2k PBE"], "settings for O P Pb": ["abc"], "BASIS": ["1"], "GTH": ["2"]
+        }  # fmt: skip
+
+
+def test_the_drift_of_foreign_labels_is_subtracted_as_our_engines_do_it(tmp_path):
+    """VASP leaves a total drift in its forces; the shipped gate is for labels without one."""
+    theirs = foreign(tmp_path / "theirs", 2)
+    for path in theirs.rglob("force.npy"):
+        force = np.load(path).reshape(-1, 3, 3)
+        force[:, :, 2] += 0.05 / 3  # of three atoms
+        force[0, :, 2] += 0.6 / 3  # the first of each set: a broken run
+        np.save(path, force.reshape(len(force), 9))
+    shipped = load(LabelSettings, INPUTS / "labels.toml").gate
+    adopted(theirs, tmp_path / "ours", gate=shipped)
+    origin = json.loads((tmp_path / "ours/data.init/origin.json").read_text())
+    assert {r["reason"] for r in origin["refused"]["frames"]} == {"net force 0.65 eV/A > 0.02"}
+    assert origin["refused"]["count"] == 2 * 3  # sets of four, four and two frames
+    kept = [a for a in read(tmp_path / "ours/seed.extxyz", ":") if "net_force" in a.info]
+    assert len(kept) == len(rows(tmp_path / "ours/data.init")) == 14
+    for atoms in kept:
+        assert atoms.info["net_force"] == pytest.approx(0.05, abs=1e-6)
+        assert_allclose(atoms.info["mean_force"], [0, 0, 0.05 / 3], atol=1e-7)
+        assert_allclose(atoms.get_forces().sum(axis=0), 0, atol=1e-7)
 
 
 def test_seed_record_is_readable(tmp_path):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "dpchannel.labels/1"
 PARTS = {"train", "test", "frames.tsv", "origin.json"}
+MADE = ("versions", "settings", "data_sha256", "titel")  # what labels say beside their engine
 COLUMNS = (
     "split",
     "folder",
@@ -276,8 +277,7 @@ def _origin(
         "system": system,
         "elements": list(elements),
         "engine": dict(Counter(str(i.get("engine", "unknown")) for i in infos)),
-        "versions": sorted({str(i["versions"]) for i in infos if "versions" in i}),
-        "settings": sorted({str(i["settings"]) for i in infos if "settings" in i}),
+        **{key: sorted({str(i[key]) for i in infos if key in i}) for key in MADE},
         "units": {"length": "A", "energy": "eV", "force": "eV/A", "virial": "eV, -dE/dstrain"},
         "frames": counts,
         "held_out": list(held_out),

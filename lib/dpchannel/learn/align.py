@@ -22,8 +22,10 @@ import numpy as np
 
 from dpchannel.errors import InputError
 from dpchannel.labels.dataset import build, read_labelled, trajectory_of
+from dpchannel.labels.drift import without_drift
 from dpchannel.labels.gate import problem
 from dpchannel.labels.labeler import frame_id
+from dpchannel.labels.made import mixed
 from dpchannel.learn.seed import read_dataset, stream_of
 from dpchannel.potential.calculator import calculator
 from dpchannel.results import relative, replacing, sha256
@@ -143,7 +145,7 @@ def read_labels(
     _made_alike(found, source)
     kept: dict[str, Atoms] = {}
     refused = []
-    for number, atoms in enumerate(found):
+    for number, atoms in enumerate(without_drift(atoms, rules.gate) for atoms in found):
         name = frame_id(atoms)
         reason = problem(atoms, rules.gate, system.system.elements)
         if reason is None and formula_units(atoms, system.system.formula) is None:
@@ -170,8 +172,12 @@ def _made_alike(frames: Sequence[Atoms], source: Path) -> None:
     """Two settings are two potential energies: their labels do not belong together."""
     made = {f"{a.info.get('engine', '')} {a.info.get('settings', '')}".strip() for a in frames}
     if len(made) > 1 or any(" + " in name for name in made):  # of a data set
+        what = "; ".join(sorted(made))
+    else:
+        what = mixed(frames)  # other files of pseudopotentials, or bases: another zero, too
+    if what:
         raise InputError(
-            f"{source}: labels of several engines or settings are mixed: {'; '.join(sorted(made))}."
+            f"{source}: labels of several engines or settings are mixed: {what}."
             " Keep those of one, or label the others again."
         )
 
@@ -201,9 +207,12 @@ def align(
         potential_sha256=sha256(potential),
         labels_sha256=fingerprint(labels.train),
     )
+    said = {str(a.info["versions"]) for a in labels.train if "versions" in a.info}
+    versions = ", ".join(sorted(said))
     note(
-        f"{found.labels} labels: {found.per_formula_unit_eV:.6f} +- {found.stderr_eV:.2g} eV for "
-        f"each {found.formula} is subtracted"
+        f"{found.labels} labels{f' by {versions}' if versions else ''}: "
+        f"{found.per_formula_unit_eV:.6f} +- {found.stderr_eV:.2g} eV for each {found.formula} is "
+        "subtracted"
     )
     _write([shifted(a, found) for a in (*labels.train, *labels.test)], root.parent / _LABELS)
     build(

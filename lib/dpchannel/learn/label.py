@@ -11,6 +11,7 @@ from dpchannel.errors import NotConverged
 from dpchannel.labels.campaign import Standing, read_queue, work_on
 from dpchannel.labels.gated import Gated
 from dpchannel.labels.labeler import labeler
+from dpchannel.labels.made import must_match
 
 if TYPE_CHECKING:
     from dpchannel.settings import LabelSettings
@@ -29,12 +30,22 @@ def label(
     elements: Sequence[str],
     patience: PatienceSettings,
     model: Path,
+    beside: Sequence[Path],
     note: Note,
 ) -> Standing:
     """Label what has no label and has not failed; `failed.tsv` lists failures, each with its log.
 
+    Parameters
+    ----------
+    model : Path
+        To be tested when too many fail.
+    beside : paths of labelled extxyz
+        What the labels are to be trained on with.
+
     Raises
     ------
+    InputError
+        The labels `beside` were made with other settings or data files.
     NotConverged
         More frames failed than the settings allow.
     EngineMissing, EngineFailed
@@ -43,6 +54,7 @@ def label(
     chosen = labeler(engine, settings, inputs=inputs / f"{engine}.toml")
     gated = Gated(chosen, settings.gate, elements)
     frames = read_queue(queue)
+    must_match(beside, gated, frames)
     try:
         return work_on(frames, out, gated, work, budget_s=math.inf, patience=patience, note=note)
     except NotConverged as error:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 from dpchannel.errors import NotConverged
 from dpchannel.labels.campaign import forget_failures
-from dpchannel.labels.dataset import build
+from dpchannel.labels.dataset import build, read_labelled
+from dpchannel.labels.labeler import labeler
+from dpchannel.labels.made import must_match
 from dpchannel.learn import explore, judge, seed, state
 from dpchannel.learn.apart import apart
 from dpchannel.learn.committee import train_committee
 from dpchannel.learn.label import label
 from dpchannel.learn.select import trajectory
+from dpchannel.learn.tally import total, write_tally
 from dpchannel.learn.verdict import finished
 from dpchannel.lock import locked
 from dpchannel.results import Check, Result, replacing, sha256
@@ -52,8 +55,13 @@ class Loop:
         return self.system.system.elements
 
 
-def run(loop: Loop, iterations: int) -> Result:
+def run(loop: Loop, iterations: int, *, retry: bool = False) -> Result:
     """Go on until the criterion is met or `iterations` are complete.
+
+    Parameters
+    ----------
+    retry : bool
+        Label again what failed in the last iteration.
 
     Returns
     -------
@@ -63,8 +71,8 @@ def run(loop: Loop, iterations: int) -> Result:
     Raises
     ------
     InputError
-        Another process runs this loop; a schedule or data set was changed within it; a start of the
-        schedule cannot be built.
+        Another process runs this loop; a schedule, a data set or the settings of the labels were
+        changed within it; a start of the schedule cannot be built.
     NotConverged
         Too many labels failed, or no frame is left to label.
     EngineMissing, EngineFailed
@@ -82,8 +90,12 @@ def run(loop: Loop, iterations: int) -> Result:
             engine=loop.engine,
             note=loop.note,
         )
+        if retry:
+            loop.note(f"{_forget_failures(loop.root)} failed labels will be tried again")
         history: list[Result] = []
         for number in range(iterations):
+            if not state.is_done(loop.root, number):
+                _labels_will_match(loop, number)
             history.append(_until_verdict(loop, number))
             why_not = finished(history, loop.settings.stop, loop.profile.last_stage_from())
             if why_not is None:
@@ -93,8 +105,11 @@ def run(loop: Loop, iterations: int) -> Result:
         return _conclude(loop, history)
 
 
-def retry(root: Path) -> int:
-    """Let the next call label again what failed in the last iteration; returns how many."""
+def _forget_failures(root: Path) -> int:
+    """Let what failed in the last iteration be labelled again; returns how many.
+
+    Trainings rest on the labels of those before.
+    """
     numbers = [
         n for n in range(len(list(root.glob("iter.*")))) if state.iteration(root, n).exists()
     ]
@@ -107,11 +122,24 @@ def retry(root: Path) -> int:
     return count
 
 
+def _labels_will_match(loop: Loop, number: int) -> None:
+    """Refuse changed settings before days of training, not after."""
+    engine = labeler(loop.engine, loop.labels, inputs=loop.inputs / f"{loop.engine}.toml")
+    first = next(iter(read_labelled(loop.root / seed.FRAMES)))
+    must_match(_labels_before(loop, number), engine, [first])
+
+
+def _labels_before(loop: Loop, number: int) -> list[Path]:
+    """All labels that an iteration's own are trained on with."""
+    folders = [state.iteration(loop.root, n) / state.LABEL for n in range(number)]
+    there = [p for f in folders if (p := f / state.LABELLED).exists()]
+    return [loop.root / seed.FRAMES, *there]
+
+
 def _until_verdict(loop: Loop, number: int) -> Result:
     folder = state.iteration(loop.root, number)
-    written = folder / state.RESULT
-    if written.exists():
-        return Result.read(written)
+    if _verdict(loop.root, number).exists():
+        return Result.read(_verdict(loop.root, number))
     dataset = state.dataset_for(loop.root, number)
     earlier = state.iteration(loop.root, number - 1) / state.TRAIN if number else None
     loop.note(f"iteration {number}: training {len(loop.profile.seeds)} potentials")
@@ -154,14 +182,18 @@ def _label(loop: Loop, number: int, held: list[str]) -> None:
     work = state.iteration(loop.root, number) / state.LABEL
     if (work / state.QUEUE).exists() or _queue(loop, number):
         loop.note(f"iteration {number}: labels from {loop.engine}")
-        standing = apart(
-            label,
-            *(work / state.QUEUE, work / state.LABELLED, work / "work"),
-            *(loop.engine, loop.labels, loop.inputs, loop.elements, loop.settings.labels),
-            *(work.parent / state.TRAIN / "000", loop.note),
-        )
-        loop.note(f"iteration {number}: {standing.labelled} labelled, {standing.failed} failed")
-    folders = [state.iteration(loop.root, n) / state.LABEL for n in range(number + 1)]
+        about = (work, loop.system.system.name, loop.engine, number)
+        try:
+            apart(
+                label,
+                *(work / state.QUEUE, work / state.LABELLED, work / "work"),
+                *(loop.engine, loop.labels, loop.inputs, loop.elements, loop.settings.labels),
+                *(work.parent / state.TRAIN / "000", _labels_before(loop, number), loop.note),
+            )
+        except NotConverged:
+            write_tally(*about)
+            raise
+        loop.note(f"iteration {number}: {write_tally(*about).summary}")
     names = held + [
         trajectory(n, task)
         for n in range(number + 1)
@@ -169,7 +201,7 @@ def _label(loop: Loop, number: int, held: list[str]) -> None:
         if task.held_out
     ]
     build(
-        [loop.root / seed.FRAMES, *(p for f in folders if (p := f / state.LABELLED).exists())],
+        _labels_before(loop, number + 1),
         work / state.DATASET,
         system=loop.system.system.name,
         elements=loop.elements,
@@ -205,16 +237,26 @@ def _queue(loop: Loop, number: int) -> bool:
     return False
 
 
+def _verdict(root: Path, number: int) -> Path:
+    return state.iteration(root, number) / state.RESULT
+
+
 def _conclude(loop: Loop, history: list[Result]) -> Result:
+    """The verdict on all that is done: fewer iterations than before do not bring an older one."""
     why_not = finished(history, loop.settings.stop, loop.profile.last_stage_from())
+    while why_not is not None and (later := _verdict(loop.root, len(history))).exists():
+        history.append(Result.read(later))
+        why_not = finished(history, loop.settings.stop, loop.profile.last_stage_from())
     last = history[-1]
+    folders = [state.iteration(loop.root, n) / state.LABEL for n in range(len(history))]
+    tallies = [Result.read(p) for f in folders if (p := f / state.RESULT).exists()]
     text = f"finished after {len(history)} iterations" if why_not is None else f"goes on: {why_not}"
-    verdicts = [state.iteration(loop.root, n) / state.RESULT for n in range(len(history))]
+    verdicts = [_verdict(loop.root, n) for n in range(len(history))]
     result = Result(
         "loop",
         last.system,
         last.state,
-        last.quantities,
+        last.quantities | total(tallies),
         [*last.checks, Check("finished", why_not is None, text)],
         {str(path.relative_to(loop.root)): sha256(path) for path in verdicts},
         last.provenance,

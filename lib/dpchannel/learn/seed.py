@@ -5,6 +5,7 @@ labelled frames of a campaign.
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from dpchannel.errors import InputError
 from dpchannel.labels.choose import Row, read_rows
 from dpchannel.labels.dataset import build, read_labelled, trajectory_of
+from dpchannel.labels.drift import without_drift
+from dpchannel.labels.made import AS_SAID, made_of, mixed
 from dpchannel.potential.data import frames
 from dpchannel.results import relative, replacing, sha256
 
@@ -93,27 +96,30 @@ def adopt(
 ) -> list[str]:
     """Make `folder/<out>`, a data set in our layout, of `data`; names the trajectories held out.
 
-    Done once: a second call with the same data only reads the record.
+    Done once: a second call with the same data only reads the record. Labels that a campaign has
+    added since then stay outside.
 
     Raises
     ------
     InputError
-        Another data set was adopted here before, or its labels are another engine's.
+        Another data set was adopted here before, its labels are another engine's, or they were not
+        made alike.
     """
     data, record = Path(data), folder / RECORD
     identity = _identity(data, engine)
     if record.exists():
         content = json.loads(record.read_text())
-        if content["data"] != identity:
+        then = content["data"]
+        if then != {k: identity.get(k) for k in then} and not _has_grown(then, data, engine):
             raise InputError(
-                f"{folder}: began with {content['data']['path']} as it was; DATA={data} is another "
+                f"{folder}: began with {then['path']} as it was; DATA={data} is another "
                 "one. Move the folder away to begin anew."
             )
         return list(content["held_out"])
     held: dict[str, None] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / FRAMES) as aside:
-        count = _write_all(data, aside, engine, held)
+        count, made = _write_all(data, aside, engine, held, gate)
     origin = build(
         [folder / FRAMES],
         folder / out,
@@ -124,15 +130,27 @@ def adopt(
     )
     note(f"{data}: {count} frames, {origin['refused']['count']} refused; {len(held)} held out")
     with replacing(record) as aside:
-        text = json.dumps({"data": identity, "held_out": list(held)}, indent=1)
+        text = json.dumps({"data": identity, "held_out": list(held), "made": made}, indent=1)
         aside.write_text(text + "\n")
     return list(held)
 
 
-def _write_all(data: Path, out: Path, engine: str, held: dict[str, None]) -> int:
+def adopted_in(data: Path, folder: Path, engine: str) -> Path:
+    """Where `data` as it is now belongs: `folder`, or a folder within it when labels were added."""
+    record = folder / RECORD
+    if record.exists() and _has_grown(json.loads(record.read_text())["data"], data, engine):
+        return folder / f"n{sum(1 for _ in read_dataset(data, engine)):05d}"
+    return folder
+
+
+def _write_all(
+    data: Path, out: Path, engine: str, held: dict[str, None], gate: GateSettings
+) -> tuple[int, dict[str, list[str]]]:
+    """Write the frames; how many, and what they were made with."""
+    import ase
     from ase.io import write
 
-    count = 0
+    count, stubs = 0, []
     for atoms in read_dataset(data, engine):
         title = str(atoms.info.get("engine", engine))
         if not title.startswith(engine):
@@ -142,9 +160,15 @@ def _write_all(data: Path, out: Path, engine: str, held: dict[str, None]) -> int
             )
         if atoms.info["split"] == "test":
             held[str(atoms.info["trajectory"])] = None
-        write(out, atoms, format="extxyz", append=count > 0)
+        write(out, without_drift(atoms, gate), format="extxyz", append=count > 0)
+        stubs.append(ase.Atoms(atoms.numbers, info=atoms.info))
         count += 1
-    return count
+    if what := mixed(stubs):
+        raise InputError(
+            f"{data}: labels of several engines or settings are mixed: {what}. Keep those of one, "
+            "or label the others again."
+        )
+    return count, made_of(stubs)
 
 
 def _identity(data: Path, engine: str) -> dict[str, Any]:
@@ -152,13 +176,26 @@ def _identity(data: Path, engine: str) -> dict[str, Any]:
     whole = stream or (origin if origin.exists() else None)
     arrays = [whole] if whole else sorted(data.rglob("set.*/*.npy"))
     content = {relative(path): sha256(path) for path in arrays}
-    return {"path": relative(data), "engine": engine, "content": content}
+    size = {"bytes": stream.stat().st_size} if stream else {}
+    return {"path": relative(data), "engine": engine, "content": content} | size
+
+
+def _has_grown(then: dict[str, Any], data: Path, engine: str) -> bool:
+    """Whether `data` is the labels of a campaign that were there `then`, and more at their end."""
+    stream = stream_of(data)
+    if stream is None or "bytes" not in then or then["bytes"] >= stream.stat().st_size:
+        return False
+    with open(stream, "rb") as labels:
+        begin = hashlib.sha256(labels.read(then["bytes"])).hexdigest()
+    was = {"path": relative(data), "engine": engine, "content": {relative(stream): begin}}
+    return then == was | {"bytes": then["bytes"]}
 
 
 def _own(root: Path) -> Iterator[Atoms]:
     origin = json.loads((root / "origin.json").read_text())
     title = " + ".join(origin["engine"]) or "unknown"
-    settings = " + ".join(origin.get("settings", []))
+    joints = {"versions": "; ", "settings": " + ", "data_sha256": " ", "titel": "; "}
+    made = {key: joint.join(said) for key, joint in joints.items() if (said := origin.get(key))}
     rows: dict[str, dict[int, Row]] = {}
     for row in read_rows(root):
         rows.setdefault(row.folder, {})[row.index] = row
@@ -172,8 +209,7 @@ def _own(root: Path) -> Iterator[Atoms]:
                 "engine": title,
                 "converged": True,  # nothing else enters a data set of ours
                 # extxyz has no empty text
-                **({"versions": "; ".join(origin["versions"])} if origin["versions"] else {}),
-                **({"settings": settings} if settings else {}),
+                **made,
                 **({"seed": int(row.seed)} if row.seed else {}),
                 **({"T": row.temperature_K} if row.temperature_K is not None else {}),
                 **({"P": row.pressure_GPa} if row.pressure_GPa is not None else {}),
@@ -208,7 +244,7 @@ def _check(folder: Path) -> None:
 
 
 def _foreign(root: Path, engine: str | None) -> Iterator[Atoms]:
-    title = {"engine": f"{engine} as said for {root.name}"} if engine else {}
+    title = {"engine": f"{engine}{AS_SAID}{root.name}"} if engine else {}
     groups = [
         (folder.relative_to(root).as_posix() if folder != root else root.name, frames(folder))
         for folder in _folders(root)
@@ -226,7 +262,7 @@ def _campaign(path: Path, engine: str | None) -> Iterator[Atoms]:
     if not groups:
         raise InputError(f"{path}: no frames. `make label` makes some.")
     said = [atoms.info.get("split") for group in groups.values() for atoms in group]
-    known = {"engine": f"{engine} as said for {path.name}"} if engine else {}
+    known = {"engine": f"{engine}{AS_SAID}{path.name}"} if engine else {}
     for atoms, own in _apart(list(groups.items())):
         if any(said):
             name = trajectory_of(atoms)

@@ -57,6 +57,10 @@ def describe(root: Path) -> str:
     if judged:
         verdict = json.loads((iteration(root, judged[-1]) / RESULT).read_text())
         line += f"; verdict of {judged[-1]}: {verdict['summary']}"
+    tallies = {n: iteration(root, n) / LABEL / RESULT for n in numbers if is_done(root, n)}
+    if there := [n for n, path in tallies.items() if path.exists()]:
+        tally = json.loads(tallies[there[-1]].read_text())
+        line += f"; labels of {there[-1]}: {tally['summary']}"
     if (root / RESULT).exists():
         line += f"; {json.loads((root / RESULT).read_text())['summary']}"
     return line

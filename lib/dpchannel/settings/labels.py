@@ -9,7 +9,8 @@ class GateSettings(Strict):
     """Limits a label must keep to enter a data set.
 
     With an element of `open_shell` a label by an engine of `dft` must be spin-polarised, and have
-    kept its moments.
+    kept its moments. Of labels of another project, whose mean force is still in them, it is
+    subtracted up to a net force of `drift_eV_per_A`.
     """
 
     net_force_eV_per_A: float = Field(gt=0)
@@ -17,6 +18,7 @@ class GateSettings(Strict):
     pressure_GPa: float = Field(gt=0)
     open_shell: tuple[str, ...] = ()
     dft: tuple[str, ...] = ()
+    drift_eV_per_A: float = Field(default=0.0, ge=0)
 
 
 class MlipSettings(Strict):
