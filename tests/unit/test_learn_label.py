@@ -3,6 +3,7 @@
 import csv
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from ase.io import read, write
 
 from dpchannel.errors import InputError, NotConverged
 from dpchannel.labels.labeler import frame_id
+from dpchannel.learn import state
 from dpchannel.learn.label import label
+from dpchannel.learn.loop import run
 from dpchannel.learn.tally import kind_of, total, write_tally
+from dpchannel.lock import locked
 from dpchannel.results import Result
 from dpchannel.settings import GateSettings, LabelSettings, MlipSettings, load
 from dpchannel.settings.campaign import PatienceSettings
@@ -120,6 +124,16 @@ def test_the_tally_counts_refusals_by_reason(tmp_path):
 )
 def test_kinds_of_reasons(reason, kind):
     assert kind_of(reason) == kind
+
+
+def test_failures_of_a_running_loop_are_not_forgotten(tmp_path):
+    """RETRY=1 beside it is refused before it has changed anything."""
+    folder = state.iteration(tmp_path, 0) / state.LABEL
+    (folder / state.DATASET).mkdir(parents=True)
+    (folder / state.FAILED).write_text("frame_id\treason\nabc\tno\n")
+    with locked(tmp_path, ""), pytest.raises(InputError):
+        run(SimpleNamespace(root=tmp_path), 1, retry=True)
+    assert (folder / state.FAILED).exists() and (folder / state.DATASET).exists()
 
 
 def test_when_too_many_fail_it_says_test_the_model_first(tmp_path):
