@@ -18,15 +18,15 @@ ARGS      ?=
 export PYTHON
 quoted = '$(subst ','\'',$(1))'
 
-$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
+$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS QUEUE,$(if $(word 2,$($(name))),$(error $(name)="$($(name))": no space can stand in it)))
 $(if $(filter-out 0 no false 1 yes true,$(FORCE)),$(error FORCE=$(FORCE): write FORCE=1, or leave it out))
 override FORCE := $(filter 1 yes true,$(FORCE))
 $(if $(filter-out 0 no false 1 yes true,$(YES)),$(error YES=$(YES): write YES=1, or leave it out))
 override YES := $(filter 1 yes true,$(YES))
-$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS ENGINE CASE,$(if $(filter command,$(origin $(name))),$(if $(strip $($(name))),,$(error $(name)=: empty. Leave it out, or say which))))
+$(foreach name,SYSTEM PROFILE POTENTIAL DATA RUNS QUEUE ENGINE CASE,$(if $(filter command,$(origin $(name))),$(if $(strip $($(name))),,$(error $(name)=: empty. Leave it out, or say which))))
 # A misspelt variable would do nothing, unnoticed. Those of the environment are for scripts.
 VARIABLES := SYSTEM PROFILE P T SEED ENGINE POTENTIAL DATA RUNS RUNNER SITE YES FORCE CORES ARGS PYTHON \
-  NETWORK THREADS TEACHER ITERS BUDGET RETRY LENGTHS MODE COMMITTEE CASE ON DOPANT REFERENCE EXPORTED \
+  NETWORK THREADS TEACHER ITERS APART BUDGET QUEUE RETRY LENGTHS MODE COMMITTEE CASE ON DOPANT REFERENCE EXPORTED \
   FRAMES FEED PAPER BUSY ID REASON FROM
 OF_ENVIRONMENT := NATIVE CXX VASP_PP_PATH CP2K_DATA_DIR TMPDIR SHELL OMP_NUM_THREADS CUDA_VISIBLE_DEVICES
 GIVEN := $(foreach name,$(filter-out GNUMAKEFLAGS .SHELLSTATUS,$(.VARIABLES)),$(if $(filter command,$(origin $(name))),$(name)))
@@ -310,15 +310,17 @@ $(LABELS)/dataset/origin.json: $(LABELS)/.labelled | $(VENV)
 # Expensive labels come as a stream and are committed as they come: queue, labels and failures.
 BUDGET   ?= 2h
 RETRY    ?=
-CAMPAIGN := inputs/labels/$(SYSTEM)/$(ENGINE)
-COLLECT := $(PY) bin/collect.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --system inputs/$(SYSTEM).toml $(if $(RETRY),--retry)
+QUEUE    ?= inputs/labels/$(SYSTEM)/$(ENGINE)
+CAMPAIGN := $(QUEUE:/=)
+QUEUE_WORK := $(if $(filter file,$(origin QUEUE)),$(LABELS)/campaign,$(CAMPAIGN)/work)
+COLLECT := $(PY) bin/collect.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(QUEUE_WORK) --engine $(ENGINE) --system inputs/$(SYSTEM).toml $(if $(RETRY),--retry)
 JOBS_label := -
-label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again
+label: | $(VENV) ## Label the next frames of the queue: ENGINE=cp2k BUDGET=2h; RETRY=1 tries failed ones again, QUEUE=02.label of a loop
 	@$(if $(submit),jobs=$$($(COLLECT)) && echo $$jobs | $(submit))
-	@$(call here,$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(LABELS)/campaign --engine $(ENGINE) --system inputs/$(SYSTEM).toml --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1))
+	@$(call here,$(PY) bin/campaign.py $(CAMPAIGN)/queue.extxyz --out $(CAMPAIGN)/labelled.extxyz --work $(QUEUE_WORK) --engine $(ENGINE) --system inputs/$(SYSTEM).toml --budget $(BUDGET) $(if $(RETRY),--retry) --threads $(or $(CORES),1))
 
 # One label by one job: a folder for each frame, so that no job sees another's wave function.
-$(LABELS)/campaign/%/label.extxyz: | $(VENV)
+$(QUEUE_WORK)/%/label.extxyz: | $(VENV)
 	@$(STEP) $@ bin/label.py $(CAMPAIGN)/queue.extxyz --frame $* --engine $(ENGINE) --work $(@D) --threads $(THREADS) --out $@
 
 # Hours a point for the real crystal: computed once, kept, never redone; call again to go on.
@@ -377,15 +379,18 @@ $(TUNED)/%/card.toml: $(TUNED)/result.json | $(VENV)
 	@$(STEP) $@ bin/ship.py $(TUNED)/last/$* --dataset $(TUNED)/last/data --tested $(TUNED)/last/$*/result.json --out $(@D)
 
 # The loop keeps its own state: every call goes on where it is and makes nothing twice. On a cluster
-# one job does all of it, until it is finished.
+# one job does all of it, labels too, until it is finished; with APART=1 it ends where labels are
+# needed, and `make label QUEUE=` makes them, one job a frame.
 ITERS ?=
+APART ?=
+LOOP_HOW = $(if $(ITERS),--iterations $(ITERS)) $(if $(APART),--labels-apart)
 LOOP  := $(RUNS)/$(SYSTEM)/loop
 JOBS_loop = train_gpu:$(LOOP)/result.json
-loop: $(call here,$(LOOP)/result.json) | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again
-	@$(if $(submit),why=$$($(if $(RETRY),,$(PY) bin/loop_left.py $(LOOP) $(if $(ITERS),--iterations $(ITERS)))) && if test "$$why"; then echo "$$why"; else $(submit); fi)
+loop: $(call here,$(LOOP)/result.json) | $(VENV) ## Concurrent learning: ENGINE=mlip|cp2k|vasp ITERS=n DATA=data set to begin with; RETRY=1: failed labels again; APART=1: labels by make label
+	@$(if $(submit),why=$$($(if $(RETRY),,$(PY) bin/loop_left.py $(LOOP) $(LOOP_HOW))) && if test "$$why"; then echo "$$why"; else $(submit); fi)
 
 $(LOOP)/result.json: always | $(VENV)
-	@$(STEP) $@ bin/loop.py $(DATA) --out $(@D) --engine $(ENGINE) --profile $(PROFILE) $(if $(ITERS),--iterations $(ITERS)) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
+	@$(STEP) $@ bin/loop.py $(DATA) --out $(@D) --engine $(ENGINE) --profile $(PROFILE) $(LOOP_HOW) $(if $(RETRY),--retry) --system inputs/$(SYSTEM).toml --cores $(THREADS)
 
 DPGEN := $(RUNS)/$(SYSTEM)/dpgen
 dpgen-inputs: | $(VENV) ## The same schedule for DP-GEN: param.json and structures; ENGINE=vasp|cp2k PROFILE=paper|quick

@@ -23,6 +23,9 @@ def main(
     iterations: Annotated[
         int | None, typer.Option(min=1, help="At most, in all [default: stop.max_iterations].")
     ] = None,
+    labels_apart: Annotated[
+        bool, typer.Option("--labels-apart", help="Stop where labels are needed: make label QUEUE=")
+    ] = False,
     retry: Annotated[bool, typer.Option(help="Try failed labels again.")] = False,
     system: cli.System = INPUTS / "pb10po46o.toml",
     inputs: Annotated[Path, typer.Option(help="Folder with the settings.")] = INPUTS,
@@ -52,6 +55,7 @@ def main(
         data,
         cores,
         cli.note,
+        labels_apart,
     )
     with held(cores, cores=cores, folder=out.parents[1] / ".cores", note=cli.note):
         result = run(loop, iterations or settings.stop.max_iterations, retry=retry)

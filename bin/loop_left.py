@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dpchannel.errors import InputError
-from dpchannel.learn.state import nothing_left
+from dpchannel.learn.state import labels_wanted, nothing_left
 from dpchannel.slices import INPUTS, read_toml
 
 
@@ -17,13 +17,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("loop", type=Path, help="folder of the loop")
     parser.add_argument("--iterations", type=int, help="default: stop.max_iterations")
+    parser.add_argument("--labels-apart", action="store_true", help="they are made by make label")
     given = parser.parse_args()
     try:
         most = given.iterations or int(read_toml(INPUTS / "learn.toml")["stop"]["max_iterations"])
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    if why := nothing_left(given.loop, most):
+    waits = labels_wanted(given.loop) if given.labels_apart else ""
+    if why := waits or nothing_left(given.loop, most):
         print(why)
 
 

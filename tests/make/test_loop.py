@@ -144,6 +144,22 @@ def test_killed_twice_then_to_the_end(quick):
     assert not (quick / "dp.log").exists()
 
 
+def test_labels_made_apart(quick):
+    """The loop ends where labels are needed, and goes on with those of `make label`."""
+    words, folder = (*WORDS, "ITERS=2", "APART=1"), f"{LOOP}/iter.000000/02.label"
+    waiting = quick.make(*words)
+    assert waiting.code == 0, waiting.err
+    assert f"3 of 3 frames wait for labels: `make label ENGINE=... QUEUE={folder}`" in waiting.err
+    assert "wait for labels" in quick.make("status").out
+    assert not (quick / "labels.log").exists()
+    made = quick.make("label", f"QUEUE={folder}")
+    assert made.code == 0 and "3 of 3 frames labelled" in made.err, made.err
+    assert quick.make(*words).code == 0
+    assert len((quick / "labels.log").read_text().split()) == 3
+    assert len(rows(quick / folder / "dataset")) == 8 + 3
+    assert (quick / LOOP / "iter.000001/02.label/queue.extxyz").exists()
+
+
 def check_split(project, table):
     """Whole trajectories are held out: those of the first data set, and half of each iteration."""
     sides: dict[str, set[str]] = {}

@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ase import Atoms
+from ase.io import write
 
+from dpchannel.labels.labeler import frame_id
 from dpchannel.results import Check, Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,3 +73,28 @@ def test_on_a_cluster_no_job_for_iterations_that_are_done(project, cluster):
     text = re.sub("max_iterations = .*", "max_iterations = 3", learn.read_text())
     learn.write_text(text)
     assert "3 of 3 iterations are done" in project.make(*words).out
+
+
+def test_frames_of_a_loop_are_labelled_one_job_each(project, cluster):
+    """APART=1: the loop waits; `make label QUEUE=` submits its frames where DFT runs."""
+    folder = project / LOOP / "iter.000000/02.label"
+    folder.mkdir(parents=True)
+    frames = [Atoms("Pb2", [(0, 0, 0), (0, 0, z)], cell=[9] * 3, pbc=True) for z in (3.0, 3.3)]
+    write(folder / "queue.extxyz", frames, format="extxyz")
+    queue = f"QUEUE={LOOP}/iter.000000/02.label"
+    words = ("loop", "ENGINE=cp2k", "APART=1", "RUNNER=slurm", "YES=1")
+    told = project.make(*words)
+    assert told.code == 0, told.err
+    assert "2 of 2 frames wait for labels: `make label ENGINE=... QUEUE=runs/" in told.out
+    assert not (cluster / "sbatch.log").exists()
+
+    done = project.make("label", "ENGINE=cp2k", queue, "RUNNER=slurm", "YES=1")
+    assert "slurm/cp2k.sbatch" in (cluster / "sbatch.log").read_text(), done.err
+    (batch,) = (project / "runs/slurm").glob("label-cp2k-*")
+    files = [f"{queue[6:]}/work/{frame_id(atoms)}/label.extxyz" for atoms in frames]
+    assert (batch / "tasks.tsv").read_text().split() == files
+    on_node = project.make("-n", *(batch / "words").read_text().split(), "RUNNER=local", files[0])
+    assert f"bin/label.py {queue[6:]}/queue.extxyz --frame {frame_id(frames[0])}" in on_node.out
+
+    write(folder / "labelled.extxyz", frames, format="extxyz")  # all are there: it goes on
+    assert "submitted: 17" in project.make(*words).err

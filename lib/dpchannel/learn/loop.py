@@ -36,7 +36,10 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loop:
-    """What a loop is about; `inputs` is the folder of the settings, `engine` that of the labels."""
+    """What a loop is about; `inputs` is the folder of the settings, `engine` that of the labels.
+
+    With `labels_apart` it stops where labels are needed, and goes on when they are there.
+    """
 
     root: Path
     system: SystemSettings
@@ -49,6 +52,7 @@ class Loop:
     data: Path
     cores: int
     note: Note
+    labels_apart: bool = False
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ def run(loop: Loop, iterations: int, *, retry: bool = False) -> Result:
         if retry:
             loop.note(f"{_forget_failures(loop.root)} failed labels will be tried again")
         history: list[Result] = []
+        waits = ""
         for number in range(iterations):
             if not state.is_done(loop.root, number):
                 _labels_will_match(loop, number)
@@ -101,8 +106,10 @@ def run(loop: Loop, iterations: int, *, retry: bool = False) -> Result:
             if why_not is None:
                 break
             if not state.is_done(loop.root, number):
-                _label(loop, number, held)
-        return _conclude(loop, history)
+                waits = _label(loop, number, held)
+            if waits:
+                break
+        return _conclude(loop, history, waits)
 
 
 def _forget_failures(root: Path) -> int:
@@ -177,10 +184,18 @@ def _schedule(loop: Loop, number: int) -> tuple[list[explore.Task], explore.Leng
     return explore.plan(stage, number, loop.settings.held_out_share), lengths
 
 
-def _label(loop: Loop, number: int, held: list[str]) -> None:
-    """Label what this iteration selected, and build the data set of the next one."""
+def _label(loop: Loop, number: int, held: list[str]) -> str:
+    """Label what this iteration selected, and build the data set of the next one.
+
+    Returns
+    -------
+    str
+        What it waits for; empty when the data set is there.
+    """
     work = state.iteration(loop.root, number) / state.LABEL
     if (work / state.QUEUE).exists() or _queue(loop, number):
+        if loop.labels_apart and (waits := state.labels_wanted(loop.root)):
+            return waits
         loop.note(f"iteration {number}: labels from {loop.engine}")
         about = (work, loop.system.system.name, loop.engine, number)
         try:
@@ -208,6 +223,7 @@ def _label(loop: Loop, number: int, held: list[str]) -> None:
         gate=loop.labels.gate,
         held_out=[glob.escape(name) for name in names],
     )
+    return ""
 
 
 def _queue(loop: Loop, number: int) -> bool:
@@ -241,7 +257,7 @@ def _verdict(root: Path, number: int) -> Path:
     return state.iteration(root, number) / state.RESULT
 
 
-def _conclude(loop: Loop, history: list[Result]) -> Result:
+def _conclude(loop: Loop, history: list[Result], waits: str) -> Result:
     """The verdict on all that is done: fewer iterations than before do not bring an older one."""
     why_not = finished(history, loop.settings.stop, loop.profile.last_stage_from())
     while why_not is not None and (later := _verdict(loop.root, len(history))).exists():
@@ -250,7 +266,9 @@ def _conclude(loop: Loop, history: list[Result]) -> Result:
     last = history[-1]
     folders = [state.iteration(loop.root, n) / state.LABEL for n in range(len(history))]
     tallies = [Result.read(p) for f in folders if (p := f / state.RESULT).exists()]
-    text = f"finished after {len(history)} iterations" if why_not is None else f"goes on: {why_not}"
+    text = f"finished after {len(history)} iterations"
+    if why_not is not None:
+        text = waits or f"goes on: {why_not}"
     verdicts = [_verdict(loop.root, n) for n in range(len(history))]
     result = Result(
         "loop",

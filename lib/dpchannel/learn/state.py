@@ -45,9 +45,25 @@ def nothing_left(root: Path, iterations: int) -> str:
     return f"{root}: {done} of {iterations} iterations are done; {verdict['summary']}. {more}."
 
 
+def labels_wanted(root: Path) -> str:
+    """What the newest iteration waits for when its labels are made apart; empty when for none."""
+    numbers = _numbers(root) if root.exists() else []
+    folder = iteration(root, numbers[-1]) / LABEL if numbers else root
+    if not (folder / QUEUE).exists() or is_done(root, numbers[-1]):
+        return ""
+    asked, done = _frames(folder / QUEUE), _frames(folder / LABELLED)
+    left = asked - done - max(0, _lines(folder / FAILED) - 1)
+    if left <= 0:
+        return ""
+    return (
+        f"{folder}: {left} of {asked} frames wait for labels: `make label ENGINE=... "
+        f"QUEUE={folder}` makes them, with RUNNER=slurm one job each; then this again"
+    )
+
+
 def describe(root: Path) -> str:
     """One line: iteration, stage and how far it is, and the last verdict."""
-    numbers = sorted(int(m[1]) for p in root.iterdir() if (m := _ITERATION.fullmatch(p.name)))
+    numbers = _numbers(root)
     if not numbers:
         return f"{root}: no iteration yet"
     folder = iteration(root, numbers[-1])
@@ -64,6 +80,10 @@ def describe(root: Path) -> str:
     if (root / RESULT).exists():
         line += f"; {json.loads((root / RESULT).read_text())['summary']}"
     return line
+
+
+def _numbers(root: Path) -> list[int]:
+    return sorted(int(m[1]) for p in root.iterdir() if (m := _ITERATION.fullmatch(p.name)))
 
 
 def _stage(folder: Path) -> str:
