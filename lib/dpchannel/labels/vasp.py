@@ -49,7 +49,7 @@ class VaspLabeler:
             "engine": self.title,
             "settings": self.settings.digest(),
             "data_sha256": hashes(potcar_files(atoms, self.settings)),
-            "spin_polarised": bool(spin_tags(atoms)),
+            "spin_polarised": self._asked(atoms)["ISPIN"] == 2,
         }
 
     def write_inputs(self, atoms: Atoms, folder: Path) -> None:
@@ -165,11 +165,13 @@ class VaspLabeler:
             raise EngineFailed(f"{folder}: not the files that VASP wrote. Run the frame again.")
         return made_from
 
+    def _asked(self, atoms: Atoms) -> dict[str, Any]:
+        return {"ISPIN": 1} | self.settings.tags("label") | spin_tags(atoms)
+
     def _as_asked(
         self, path: Path, found: VaspOutput, made_from: dict[str, Any], atoms: Atoms
     ) -> None:
-        asked = {"ISPIN": 1} | self.settings.tags("label") | spin_tags(atoms)
-        for tag, value in asked.items():
+        for tag, value in self._asked(atoms).items():
             if tag not in _NO_NUMBER and not _same(found.incar.get(tag), value):
                 raise EngineFailed(
                     f"{path}: {tag} = {found.incar.get(tag)}, asked was {value}. Run it again."
