@@ -10,6 +10,7 @@ from dpchannel.physics.jumps import (
     independence,
     neighbours,
     persistence,
+    stays,
     waits,
 )
 
@@ -92,6 +93,16 @@ def test_a_column_that_slides_is_concerted():
     found = concerted(made(*rows), [np.arange(4)], TIME, 0.7)
     assert (found.same, found.opposite) == (16, 0)  # four pairs of neighbours, four times
     assert found.ratio[1] > 5 and found.chance < 1e-6
+
+
+def test_stays_before_the_first_hop_and_after_it():
+    """Ion 0 leaves at 10 ps and returns at 12 ps, ion 1 leaves at 40 ps, ion 2 stays: 100 ps."""
+    found = made((100, 0, 1), (120, 0, -1), (400, 1, 1))
+    (first, before), (later, after) = stays(found, TIME, 3)
+    assert_allclose(first, [1, 1, 0])
+    assert_allclose(before, [10, 40, 100])
+    assert_allclose(later, [1, 0, 0])
+    assert_allclose(after, [90, 60, 0])
 
 
 def test_hops_that_come_together_are_not_called_independent():

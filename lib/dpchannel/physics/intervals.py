@@ -79,9 +79,13 @@ class HopCount:
         """D in A^2/ps if n had been seen: rate x mean_square / 2."""
         return float(n / self.ion_ps * self.mean_square_A2 / 2)
 
+    def numbers(self, confidence: float) -> tuple[float, float]:
+        """Two-sided for the expected n; at confidence 2c - 1 its ends are one-sided limits at c."""
+        return fay_feuer(self.n, self.variance, self.at_once, confidence)
+
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Two-sided, as D in A^2/ps; at confidence 2c - 1 its ends are one-sided limits at c."""
-        low, high = fay_feuer(self.n, self.variance, self.at_once, confidence)
+        """As `numbers`, as D in A^2/ps."""
+        low, high = self.numbers(confidence)
         return self.diffusivity(low), self.diffusivity(high)
 
 

@@ -77,6 +77,20 @@ def waits(found: Hops, time_ps: Array) -> Waits:
     return Waits(np.concatenate(complete), np.concatenate(cut))
 
 
+def stays(found: Hops, time_ps: Array, n_ion: int) -> tuple[tuple[Array, Array], ...]:
+    """Hops of each ion and the time (ps) it was watched for them: its first one, and later ones.
+
+    Returns
+    -------
+    ((n_ion,), (n_ion,)) before the first hop, the same after it; time_ps (n_frame,) of all frames
+    """
+    when = np.asarray(time_ps, float)
+    hops = np.bincount(found.ion, minlength=n_ion).astype(float)
+    first = np.full(n_ion, when[-1])
+    np.minimum.at(first, found.ion, when[found.frame])
+    return (np.minimum(hops, 1.0), first - when[0]), (np.maximum(hops - 1, 0.0), when[-1] - first)
+
+
 def direction(found: Hops) -> Direction:
     """Whether ions go on or turn back."""
     forward = pairs = 0

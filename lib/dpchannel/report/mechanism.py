@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dpchannel.md.ondisk import frame_blocks
 from dpchannel.physics.hops import Hops
-from dpchannel.physics.intervals import CONFIDENCE, garwood
-from dpchannel.physics.jumps import concerted, direction, waits
+from dpchannel.physics.intervals import CONFIDENCE, count_of_channels, garwood
+from dpchannel.physics.jumps import concerted, direction, stays, waits
 from dpchannel.report.framework import Distances
 from dpchannel.report.prepared import Run
 from dpchannel.results import Quantity
@@ -28,12 +28,20 @@ MIN_STAY_FRAMES = 2  # of all atoms: a bond seen in one frame alone is a collisi
 def hop_numbers(
     found: Hops, columns: Sequence[Index], time_ps: Array, settings: DiffusionSettings
 ) -> Found:
-    """Residence times, forward/backward correlation, concerted moves."""
+    """Residence times, forward/backward correlation, concerted moves.
+
+    `residence_first` and `residence_later` are the mean stays before an ion's first hop and after
+    a hop: where hops are soon taken back the two differ, and `residence_time` is of neither.
+    """
     waited, turned = waits(found, time_ps), direction(found)
     together = concerted(found, columns, time_ps, settings.concerted_ps)
     n_ion = sum(len(c) for c in columns)
-    ion_ps = n_ion * float(time_ps[-1] - time_ps[0])
-    quantities = {"residence_time": _residence(len(found), ion_ps)}
+    first, later = stays(found, time_ps, n_ion)
+    every = (first[0] + later[0], first[1] + later[1])
+    quantities = {
+        f"residence_{name}": _residence(*seen, columns, settings)
+        for name, seen in (("time", every), ("first", first), ("later", later))
+    }
     method = f"{turned.forward} of {turned.pairs} successive hops of one ion; Clopper-Pearson"
     forward = turned.forward / turned.pairs if turned.pairs else None
     ends = turned.interval if turned.pairs else None
@@ -65,14 +73,27 @@ def hop_numbers(
     return quantities, arrays
 
 
-def _residence(n: int, ion_ps: float) -> Quantity:
-    """Mean time of an ion in a site; with no hop only how long it is at least."""
-    low, high = garwood(n, CONFIDENCE)
-    if n == 0:
-        shortest = ion_ps / garwood(0, 2 * CONFIDENCE - 1)[1]
-        return Quantity(shortest, "ps", n=0, method="no hop; Poisson (Garwood)", kind="lower_bound")
-    ends = (ion_ps / high, ion_ps / low)
-    return Quantity(ion_ps / n, "ps", None, ends, n, method="ion time / hops; Poisson (Garwood)")
+def _residence(
+    hops: Array, watched_ps: Array, columns: Sequence[Index], settings: DiffusionSettings
+) -> Quantity:
+    """Mean time of an ion in a site, from hops and time of each ion (n_ion,).
+
+    With no hop only how long it is at least, and nothing where no ion was watched.
+    """
+    ion_ps = float(watched_ps.sum())
+    by_channel = np.array([hops[column].sum() for column in columns])
+    longest = max(len(column) for column in columns)
+    count = count_of_channels(by_channel, ion_ps, 0.0, settings, at_once=longest)
+    if ion_ps == 0:
+        return Quantity(None, "ps", n=0, method="no ion hopped, so none stayed after a hop")
+    if count.n == 0:
+        shortest = ion_ps / count.numbers(2 * CONFIDENCE - 1)[1]
+        return Quantity(shortest, "ps", n=0, method=count.method, kind="lower_bound")
+    low, high = count.numbers(CONFIDENCE)
+    method = f"ion time / hops; {count.method}"
+    return Quantity(
+        ion_ps / count.n, "ps", None, (ion_ps / high, ion_ps / low), count.n, method=method
+    )
 
 
 def framework_numbers(run: Run, settings: DiffusionSettings) -> Found:
