@@ -193,7 +193,7 @@ def test_a_committee_watches_both_phases_beside_each_other(tmp_path, system):
     crystal = build(system, INPUTS, "orthohexagonal", repeats(system, INPUTS, run.edges_A))
     roles = classify(crystal, system).roles
     # the cell is 10 A wide: wide enough for twelve steps, and quick
-    start = halves(crystal, crystal.cell.lengths(), stretch=how.stretch)
+    start = halves(crystal, crystal.cell.lengths(), stretch=how.stretch, longest_to_others=1.5)
     what = Coexistence(system.system.elements, FAST, md, how, 5000.0, 1, print, (PRECISE,))
     found = coexist(
         tmp_path / "md",

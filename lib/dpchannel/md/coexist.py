@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dpchannel.md import committee, lammps
+from dpchannel.errors import TrajectoryError
+from dpchannel.md import committee, dump, lammps
 from dpchannel.md.h5md import Trajectory
 from dpchannel.md.plan import Plan
 from dpchannel.md.progress import Note
@@ -16,7 +17,10 @@ from dpchannel.settings.melting import CoexistenceSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.coexistence import Halves
 
+Array = NDArray[np.float64]
+
 SCRIPT = "coexistence.in"
+MELTED = "melt.bin"
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,20 @@ def coexist(
     if what.others:
         committee.note_deviation(trajectory, work)
     return trajectory
+
+
+def melted(work: Path, n_atom: int) -> Array:
+    """Scaled coordinates (n_atom, 3) at the end of the melting, of a run that `coexist` has done.
+
+    Raises
+    ------
+    TrajectoryError         the file is missing, damaged, or of another run
+    """
+    path = work / MELTED
+    frames = list(dump.frames(path))
+    if len(frames) != 1 or frames[0].values.shape != (n_atom, 4):
+        raise TrajectoryError(
+            f"{path}: not one frame of {n_atom} atoms. Remove {work} and start the run again."
+        )
+    scaled: Array = frames[0].values[:, 1:]
+    return scaled

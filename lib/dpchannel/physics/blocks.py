@@ -30,6 +30,15 @@ class Trend:
     dof: int
 
 
+@dataclass(frozen=True)
+class Slope:
+    """Slope of a series, its standard error, and the rms of the series about the line."""
+
+    value: float
+    stderr: float
+    rms: float
+
+
 def mean_and_error(series: Array) -> Mean:
     """Mean and standard error of a stationary, correlated series (n,).
 
@@ -42,6 +51,28 @@ def mean_and_error(series: Array) -> Mean:
     variance = x.var(ddof=1)
     n_independent = len(x) / inefficiency
     return Mean(float(x.mean()), float(np.sqrt(variance / n_independent)), len(x), n_independent)
+
+
+def slope(series: Array, time: Array) -> Slope:
+    """Straight line through a correlated series (n,): its slope per unit of `time`, evenly spaced.
+
+    The residuals' statistical inefficiency says how many of them are independent; three are the
+    least a line can have, so the error of a series no longer than its correlation is too small.
+
+    Raises
+    ------
+    InputError              fewer than four samples, or not one time for each
+    """
+    x, t = np.asarray(series, float), np.asarray(time, float)
+    if x.shape != t.shape or x.ndim != 1 or len(x) < 4:
+        raise InputError(f"series of {x.shape}, times {t.shape}: a slope needs 4 samples or more.")
+    t = t - t.mean()
+    value = float(t @ x / (t @ t))
+    residual = x - x.mean() - value * t
+    n_independent = max(3.0, len(x) / statistical_inefficiency(residual))
+    square = float(residual @ residual) / len(x)
+    error = np.sqrt(square / (n_independent - 2) * len(x) / (t @ t))
+    return Slope(value, float(error), float(np.sqrt(square)))
 
 
 def statistical_inefficiency(series: Array) -> float:

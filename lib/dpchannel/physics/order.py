@@ -11,6 +11,7 @@ from dpchannel.physics.msd import lag_count, lag_times, msd_per_atom
 MAX_LAG_FRACTION = 0.5
 FIRST_LAG_FRACTION = 0.5  # of the longest lag: earlier is vibration
 MIN_FRAMES = 12  # fewer give no slope of an MSD
+_ROUNDING = 1e-6  # amplitude of a wave that a perfect crystal has not
 Measured = tuple[float, float]  # value and standard error
 
 
@@ -85,19 +86,25 @@ def contrast(r_A: Array, g: Array, *, from_A: float) -> float:
 
 
 def bragg_waves(
-    scaled: Array, lengths_A: Array, axis: int, *, n_wave: int, min_A: float
-) -> IntArray:
+    scaled: Array, lengths_A: Array, axis: int, *, n_wave: int, min_A: float, least: float
+) -> tuple[IntArray, Array]:
     """The strongest waves of a crystal's density with no component along `axis`.
 
     Parameters
     ----------
     scaled : (n, 3)         crystal, scaled coordinates
     lengths_A : (3,) A      edges of the rectangular cell
+    n_wave : int            as many at most
     min_A : A               shortest wave length looked at
+    least : 0 to 1          a wave with less of the strongest one's amplitude tells no crystal
 
     Returns
     -------
-    (n_wave, 3)             whole wave numbers in the cell
+    (k, 3), (k,)            whole wave numbers in the cell, and amplitudes in this crystal
+
+    Raises
+    ------
+    InputError              fewer than two waves: they could not tell a crystal from one that slides
     """
     across = [k for k in range(3) if k != axis]
     reach = [int(lengths_A[k] / min_A) for k in across]
@@ -109,9 +116,15 @@ def bragg_waves(
     waves[:, across] = grid
     long = np.linalg.norm(waves / lengths_A, axis=1) <= 1 / min_A
     waves = waves[long]
-    strength = np.abs(np.exp(2j * np.pi * (scaled @ waves.T)).mean(axis=0))
-    chosen: IntArray = waves[np.argsort(-strength, kind="stable")[:n_wave]]
-    return chosen
+    amplitude = np.abs(np.exp(2j * np.pi * (scaled @ waves.T)).mean(axis=0))
+    first = np.argsort(-amplitude, kind="stable")[:n_wave]
+    first = first[amplitude[first] >= max(least * amplitude[first].max(initial=0), _ROUNDING)]
+    if len(first) < 2:
+        raise InputError(
+            f"interface: {len(first)} density wave of {min_A:g} A or longer along it; two are"
+            " needed. Lower shortest_wave_A in inputs/melting.toml."
+        )
+    return waves[first], amplitude[first]
 
 
 def liquid_order(n_atom: float) -> float:
@@ -119,30 +132,43 @@ def liquid_order(n_atom: float) -> float:
     return float(np.sqrt(np.pi / n_atom) / 2)
 
 
-def slab_order(scaled: Array, waves: IntArray, axis: int, n_slab: int) -> Array:
-    """Mean amplitude of the waves in every slab across `axis`: (n_slab,); 1 where all atoms agree.
+def slab_order(scaled: Array, waves: IntArray, weights: Array, axis: int, n_slab: int) -> Array:
+    """Weighted mean amplitude of the waves in every slab across `axis`: (n_slab,).
 
-    A liquid slab gives liquid_order of its atoms, an empty one 0.
+    A liquid slab gives liquid_order of its atoms, whatever the weights (k,); an empty one 0. With
+    the amplitudes in the crystal as weights, faint waves add little noise.
     """
     slab = (np.mod(scaled[:, axis], 1.0) * n_slab).astype(np.int64) % n_slab
     phases = np.exp(2j * np.pi * (scaled @ waves.T))
     number = np.bincount(slab, minlength=n_slab)
     order = np.zeros(n_slab)
-    for wave in phases.T:
+    for wave, weight in zip(phases.T, weights, strict=True):
         real = np.bincount(slab, weights=wave.real, minlength=n_slab)
         imaginary = np.bincount(slab, weights=wave.imag, minlength=n_slab)
-        order += np.hypot(real, imaginary) / np.maximum(number, 1)
-    return order / len(waves)
+        order += weight * np.hypot(real, imaginary) / np.maximum(number, 1)
+    return order / np.sum(weights)
 
 
-def solid_fraction(order: Array, *, solid: float, liquid: float) -> Array:
-    """Part of the slabs that is crystal: (n_frame,) from slab_order (n_frame, n_slab).
+def solid_sides(order: Array, *, solid: float, liquid: float) -> Array:
+    """Part of the cell that is crystal on the side of each interface: (n_frame, 2).
 
-    `solid` and `liquid` are what a slab of either gives; between the two it counts in part.
+    Parameters
+    ----------
+    order : (n_frame, n_slab)   of slab_order; the crystal was put into the lower half of the cell
+    solid, liquid : float       what a slab of either gives; between the two it counts in part
+
+    Returns
+    -------
+    (n_frame, 2)                around the middle of the cell, and around its ends; their sum is the
+                                part of the whole cell
     """
     if not solid > liquid:
         raise InputError(
             f"order {solid:.2f} in the solid, {liquid:.2f} in the liquid: no two phases to tell."
         )
-    part: Array = np.clip((order - liquid) / (solid - liquid), 0, 1).mean(axis=1)
-    return part
+    n_slab = order.shape[1]
+    ends = np.arange(n_slab + 1) / n_slab
+    middle = np.clip(np.minimum(ends[1:], 0.75) - np.maximum(ends[:-1], 0.25), 0, None)
+    part = np.clip((order - liquid) / (solid - liquid), 0, 1)
+    sides: Array = part @ np.array([middle, 1 / n_slab - middle]).T
+    return sides

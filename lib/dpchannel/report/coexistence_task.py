@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
 from dpchannel.errors import InputError
-from dpchannel.md.coexist import Coexistence, coexist
-from dpchannel.physics.melting import MIN_BRANCH
+from dpchannel.md.coexist import Coexistence, coexist, melted
+from dpchannel.physics.coexistence import contradiction
 from dpchannel.report import coexistence as search
-from dpchannel.results import Result, provenance, relative, sha256, write_arrays
+from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
-from dpchannel.settings.melting import MeltingSettings
+from dpchannel.settings.melting import InterfaceSettings, MeltingSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.cells import build, repeats
 from dpchannel.structures.classify import classify
@@ -23,6 +24,7 @@ from dpchannel.structures.measure import measure
 
 Array = NDArray[np.float64]
 SIDECAR = "coexistence.npz"
+SOLID = "solid.npz"
 
 
 @dataclass(frozen=True)
@@ -53,42 +55,25 @@ def run(
     Raises
     ------
     InputError              the steps hold too few solid temperatures, or a setting does not fit
+    EngineFailed            no run gave anything
     """
     started, how, interface = time.time(), what.how, settings.interface
-    solid = solid_lattice(heated)
-    crystal = build(
-        place.system,
-        place.inputs,
-        place.system.system.cell,
-        repeats(place.system, place.inputs, how.run.edges_A),
-        what.md.occupancy,
-        what.md.seed,
-    )
-    roles = classify(crystal, place.system).roles
+    solid, same_cell = kept_lattice(place.work, heated, interface.cell_points)
+    crystal = crystal_of(place, what)
     reference = {name: value for name, (value, _) in measure(crystal, place.system).items()}
-    start: list[Halves] = []
-    meta: dict[str, Any] = {}
 
-    def at(kelvin: float) -> search.Seen:
-        edges = crystal.cell.lengths() * scale(solid, kelvin, reference)
-        start.append(halves(crystal, edges, stretch=how.stretch))
-        point = StatePoint(place.pressure_GPa, kelvin)
-        found = coexist(
-            place.work / f"T{kelvin:g}K",
-            start[-1],
-            what,
-            point,
-            mobile=roles["mobile"],
-            framework=roles["framework"],
+    def cut(kelvin: float) -> Halves:
+        edges = crystal.cell.lengths() * scale(solid, kelvin, reference, interface.cell_points)
+        return halves(
+            crystal, edges, stretch=how.stretch, longest_to_others=interface.longest_to_others
         )
-        meta.update(found.meta)
-        n_slab = int(crystal.info["repeat"][start[-1].axis])
-        return search.see(found, start[-1], roles["framework"], n_slab, interface)
 
-    found = search.search(at, how, what.note)
-    arrays = search.arrays(found)
+    cut(how.low_K)  # refused before there are hours of MD
+    done = search.search(
+        lambda kelvin: _look(place, what, cut(kelvin), kelvin, interface), how, what.note
+    )
     sidecar = out.parent / SIDECAR
-    write_arrays(sidecar, arrays)
+    write_arrays(sidecar, search.arrays(done.seen))
     head = place.system.system
     result = Result(
         "melting",
@@ -98,18 +83,17 @@ def run(
             "mode": "coexistence",
             "profile": place.profile,
             "pressure_GPa": place.pressure_GPa,
-            "temperatures_K": list(found),
+            "temperatures_K": list(done.seen),
             "n_atoms": len(crystal),
         },
-        search.quantities(found),
-        search.checks(
-            found,
-            len(crystal),
-            start[-1].atoms.cell.lengths(),
-            start[-1].axis,
-            settings.committee.trust_eV_per_A,
-        ),
-        {relative(path): sha256(path) for path in (sidecar, heated)},
+        search.quantities(done, _size(cut(max(done.seen)))),
+        [
+            *(Check(**check) for check in checks),
+            *search.checks(done, settings.committee.trust_eV_per_A),
+            same_cell,
+            _inside(solid, max(done.seen)),
+        ],
+        {relative(path): sha256(path) for path in (sidecar, place.work / SOLID)},
         provenance(
             settings={"coexistence": how.model_dump(), "interface": interface.model_dump()},
             potential=what.potential,
@@ -118,48 +102,126 @@ def run(
             started=started,
         ),
     )
-    result.checks[:0] = [search.Check(**check) for check in checks]
-    result.summary = _sentence(result)
+    result.summary = sentence(result.quantities["T_m_coexistence"], contradiction(done.motions))
     result.write(out)
     return result
 
 
-def solid_lattice(heated: Path) -> dict[str, Array]:
-    """Temperature and a, c, V of the crystal (n,), from the arrays of the steps."""
+def crystal_of(place: Place, what: Coexistence) -> Atoms:
+    """The perfect crystal whose halves are run."""
+    repeat = repeats(place.system, place.inputs, what.how.run.edges_A)
+    cell, md = place.system.system.cell, what.md
+    return build(place.system, place.inputs, cell, repeat, md.occupancy, md.seed)
+
+
+def _look(
+    place: Place, what: Coexistence, start: Halves, kelvin: float, interface: InterfaceSettings
+) -> search.Seen:
+    roles = classify(start.atoms, place.system).roles
+    work = place.work / f"T{kelvin:g}K"
+    found = coexist(
+        work,
+        start,
+        what,
+        StatePoint(place.pressure_GPa, kelvin),
+        mobile=roles["mobile"],
+        framework=roles["framework"],
+    )
+    n_slab = int(start.atoms.info["repeat"][start.axis])
+    at_melt = melted(work, len(start.atoms))
+    return search.see(found, at_melt, start, roles["framework"], n_slab, interface)
+
+
+def kept_lattice(work: Path, heated: Path, n_least: int) -> tuple[dict[str, Array], Check]:
+    """The solid's lattice with which the first run in `work` was made, and is it still today's?
+
+    A later analysis of the steps moves it a little; a run in another cell would be another run, so
+    those that are done, and those that follow, keep what they began with.
+    """
+    today, kept = solid_lattice(heated, n_least), work / SOLID
+    if not kept.is_file():
+        write_arrays(kept, today)
+    with np.load(kept, allow_pickle=False) as arrays:
+        used = {name: arrays[name] for name in today}
+    same = all(np.array_equal(used[name], today[name]) for name in today)
+    text = "that of the steps"
+    if not same:
+        text = f"that of earlier steps ({relative(kept)}); FORCE=1 redoes all in today's"
+    return used, Check("lateral_cell_of_steps", same, text)
+
+
+def solid_lattice(heated: Path, n_least: int) -> dict[str, Array]:
+    """Temperature and a, c, V of the crystal (n,), from the arrays of the steps.
+
+    Raises
+    ------
+    InputError              no such file, or fewer than `n_least` temperatures
+    """
     if not heated.is_file():
         raise InputError(f"{heated}: missing. Run `make melting` first: it gives the solid's cell.")
     with np.load(heated, allow_pickle=False) as arrays:
         kept = np.isfinite(arrays["a"]) & np.isfinite(arrays["c"])
         found = {name: arrays[name][kept] for name in ("temperature_K", "a", "c", "V")}
-    if len(found["a"]) < MIN_BRANCH:
+    if len(found["a"]) < n_least:
         raise InputError(
             f"{heated}: {len(found['a'])} temperatures at which the crystal is solid and"
-            f" equilibrated; its cell needs {MIN_BRANCH}. Run longer or cooler steps."
+            f" equilibrated; its cell needs {n_least}. Run longer or cooler steps."
         )
     return found
 
 
-def scale(solid: dict[str, Array], kelvin: float, reference: dict[str, float]) -> Array:
+def scale(
+    solid: dict[str, Array], kelvin: float, reference: dict[str, float], n_last: int
+) -> Array:
     """Edges of the rectangular cell at `kelvin` over those of a crystal with a, c and V: (3,).
 
-    Between the steps a straight line; beyond them the line through the last three.
+    Between the steps a straight line; beyond them the line through the last `n_last`.
+
+    Raises
+    ------
+    InputError              colder than every step
     """
     t, part = solid["temperature_K"], {}
+    if kelvin < t[0]:
+        raise InputError(
+            f"coexistence at {kelvin:g} K: the coldest step of the solid is {t[0]:g} K, so its cell"
+            " is not known. Raise low_K in inputs/melting.toml, or add a colder step."
+        )
     for name in ("a", "c", "V"):
         x = solid[name] / reference[name]
         if kelvin <= t[-1]:
             part[name] = float(np.interp(kelvin, t, x))
         else:
-            part[name] = float(np.polyval(np.polyfit(t[-3:], x[-3:], 1), kelvin))
+            part[name] = float(np.polyval(np.polyfit(t[-n_last:], x[-n_last:], 1), kelvin))
     return np.array([part["a"], part["V"] / (part["a"] * part["c"]), part["c"]])
 
 
-def _sentence(result: Result) -> str:
-    q = result.quantities["T_m_coexistence"]
-    if q.kind == "bracket" and q.ci95:
-        return f"Crystal and liquid coexist between {q.ci95[0]:g} and {q.ci95[1]:g} K."
-    if q.kind == "upper_bound":
-        return f"The crystal shrinks at {q.value:g} K and never grew: T_m < {q.value:g} K."
-    if q.kind == "lower_bound":
-        return f"The crystal grows at {q.value:g} K and never shrank: T_m > {q.value:g} K."
-    return "The interfaces did not move in the time given: no bound."
+def _inside(solid: dict[str, Array], hottest_K: float) -> Check:
+    """Was the solid's cell measured up to there?"""
+    last = float(solid["temperature_K"][-1])
+    if hottest_K <= last:
+        return Check("lateral_cell", True, f"from steps of the solid up to {last:g} K")
+    text = f"extrapolated by {hottest_K - last:g} K above the hottest step of the solid, {last:g} K"
+    return Check("lateral_cell", False, text)
+
+
+def _size(start: Halves) -> str:
+    edges = " x ".join(f"{x:.0f}" for x in start.atoms.cell.lengths())
+    return (
+        f"{len(start.atoms)} atoms, {edges} A, normal {'abc'[start.axis]}: a larger cell may shift"
+        " T_m by tens of kelvin"
+    )
+
+
+def sentence(t_m: Quantity, against: str) -> str:
+    """What a person reads of T_m_coexistence; `against`: in what its runs contradict each other."""
+    if t_m.kind == "bracket":
+        ends = t_m.ci95
+        known = f"T_m between {ends[0]:g} and {ends[1]:g} K" if ends else "no bound"
+        seen = "Crystal and liquid coexist" if ends else "The interfaces did not move far enough"
+    else:
+        above, grew = t_m.kind == "lower_bound", ("grows", "shrank")
+        did, never = grew if above else ("shrinks", "grew")
+        known = f"T_m {'>' if above else '<'} {t_m.value:g} K"
+        seen = f"The crystal {did} at {t_m.value:g} K and never {never}"
+    return f"The crystal {against}; {known}." if against else f"{seen}: {known}."

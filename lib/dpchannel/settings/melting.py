@@ -64,10 +64,16 @@ class CommitteeSettings(Strict):
 class InterfaceSettings(Strict):
     """How solid is told from liquid, and when an interface has moved."""
 
-    waves: int = Field(gt=0)
+    waves: int = Field(ge=2)
     shortest_wave_A: float = Field(gt=0)
-    n_sigma: float = Field(gt=0)
-    moved: float = Field(gt=0, lt=0.5)
+    least_wave: float = Field(gt=0, le=1)
+    contrast: float = Field(gt=1)
+    deep: float = Field(gt=0, le=1)
+    moved_periods: float = Field(gt=0)
+    over_noise: float = Field(ge=0)
+    gone_periods: float = Field(gt=0)
+    longest_to_others: float = Field(ge=1)
+    cell_points: int = Field(ge=2)
 
 
 class HeatedSettings(RunSettings):

@@ -11,8 +11,6 @@ from dpchannel.errors import InputError
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-MIN_RATIO = 1.5  # of the long edge to the others: shorter, and the interfaces feel each other
-
 
 @dataclass(frozen=True, eq=False)
 class Halves:
@@ -30,13 +28,14 @@ class Halves:
     waves_from: Array
 
 
-def halves(crystal: Atoms, edges_A: Array, *, stretch: float) -> Halves:
+def halves(crystal: Atoms, edges_A: Array, *, stretch: float, longest_to_others: float) -> Halves:
     """Give a rectangular supercell the edges of the solid and stretch its upper half.
 
     Parameters
     ----------
     edges_A : (3,) A        of the whole supercell, the solid's mean at the temperature
     stretch : float         part by which the upper half becomes longer: room for the liquid
+    longest_to_others : float   least ratio of the long edge to the others
 
     Raises
     ------
@@ -44,10 +43,10 @@ def halves(crystal: Atoms, edges_A: Array, *, stretch: float) -> Halves:
     """
     axis = int(np.argmax(edges_A))
     others = [edges_A[k] for k in range(3) if k != axis]
-    if edges_A[axis] < MIN_RATIO * max(others):
+    if edges_A[axis] < longest_to_others * max(others):
         raise InputError(
             f"coexistence: edges {', '.join(f'{x:.1f}' for x in edges_A)} A; the long one must be"
-            f" {MIN_RATIO:g} times the others. Change repeat in inputs/melting.toml."
+            f" {longest_to_others:g} times the others. Change edges_A in inputs/melting.toml."
         )
     scaled = crystal.get_scaled_positions()
     upper = scaled[:, axis] >= 0.5
