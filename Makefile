@@ -280,9 +280,10 @@ endif
 $(MELT)/steps/result.json $(MELT)/ramp/result.json: $(MELT)/%/result.json: $(MELT_RUNS) $(MELT_ASKED) $(SLICES)/melting-analysis.json | $(VENV)
 	@$(STEP) $@ bin/melting.py $(MELT_RUNS) --mode $* $(MELT_HOW) --out $@
 
-# Takes the solid's cell from the steps; its own runs are kept, and read when they are done. Long,
-# so made when missing, or afresh with FORCE=1.
-$(MELT)/coexistence/result.json: $(if $(FORCE),always) | $(MELT)/steps/result.json $(VENV)
+# Takes the solid's cell from the steps; its own runs are kept, and read when they are done. So a
+# change of the search or of what is seen in them only looks again, and runs what is missing; for
+# other runs, which take long, FORCE=1.
+$(MELT)/coexistence/result.json: $(if $(FORCE),always) $(wildcard $(SLICES)/$(firstword $(MELT_FILES))-melting-search.json) | $(MELT)/steps/result.json $(VENV)
 	@$(STEP) $(if $(FORCE),--afresh) --record $(SLICES)/melting-coexistence.json $@ bin/coexistence.py $(MELT)/steps/melting.npz $(MELT_MD) $(addprefix --committee ,$(COMMITTEE))
 
 $(MELT)/%/figure.png: $(MELT)/%/result.json | $(VENV)

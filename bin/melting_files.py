@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from dpchannel import slices, staleness
 from dpchannel.errors import InputError
 
+RUNS, SEARCH = "melting-coexistence.json", "melting-search.json"
+
 
 def main() -> None:
     """Print P<pressure> and the files below runs/<system>/<profile>/melting/P<pressure>/."""
@@ -46,8 +48,14 @@ def main() -> None:
         asked = {product: line for product, line in stale.items() if product in runs}
         print(*staleness.report([given.report], asked), sep="\n")
         return
+    search = content.pop(SEARCH)
     for name, text in content.items():
         slices.write_if_changed(profile_dir / "slices" / name, text)
+    record = profile_dir / "melting" / found[0] / "coexistence" / ".result.made_from.json"
+    # one a pressure, and not beside other runs, with or without a committee: to search on from
+    # them would move them aside and run all anew
+    if not record.exists() or record.read_text() == content[RUNS]:
+        slices.write_if_changed(profile_dir / "slices" / f"{found[0]}-{SEARCH}", search)
     print(*found)
 
 

@@ -28,6 +28,16 @@ ANALYSIS = (
     "regression/paper.toml",
 )
 ANALYSIS_ROOMS = ("physics", "structures", "report")
+# whose text can change what is seen of two phases beside each other, and where to look next
+SEARCH = (
+    "lib/dpchannel/physics/blocks.py",
+    "lib/dpchannel/physics/coexistence.py",
+    "lib/dpchannel/physics/order.py",
+    "lib/dpchannel/report/coexistence.py",
+    "lib/dpchannel/report/coexistence_task.py",
+)
+# of [profiles.*.coexistence]; the rest goes into the runs themselves
+SEARCH_KEYS = ("low_K", "high_K", "tolerance_K", "max_runs")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -134,13 +144,18 @@ def melting_slices(
     ramp, coexistence = (
         {"script": digest(INPUTS / "lammps" / f"{name}.in")} for name in ("ramp", "coexistence")
     )
-    halves = {"how": sizes.get("coexistence"), "interface": how.get("interface")}
+    two_phases = sizes.get("coexistence", {})
+    search = {key: two_phases.pop(key, None) for key in SEARCH_KEYS}
+    interface = how.pop("interface", {})
+    halves = {"how": two_phases, "cell_points": interface.get("cell_points")}
+    search |= {"interface": interface, "code": digest(*(ROOT / x for x in SEARCH))}
     analysis = {"melting": how, "code": digest(*analysis_files()), "ring": system.get("ring")}
     analysis |= {"pairs": system.get("melting"), "species": system.get("species")}
     return {
         "melting-steps.json": as_json(md | ramp | {"run": sizes.get("run")}),
         "melting-ramp.json": as_json(md | ramp | {"ramps": sizes.get("ramps")}),
         "melting-coexistence.json": as_json(md | coexistence | halves),
+        "melting-search.json": as_json(search),
         "melting-analysis.json": as_json(analysis),
     }
 

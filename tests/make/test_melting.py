@@ -132,12 +132,38 @@ def test_only_the_temperatures_asked_for_are_reported(pretend):
 
 
 def test_coexistence_is_redone_alone_with_force(pretend):
-    assert scripts(pretend.make("-n", "melting", *TOY, "MODE=coexistence").out) == []
-    change(pretend, "inputs/melting.toml", "max_runs = 2", "max_runs = 3")
-    assert scripts(pretend.make("-n", "melting", *TOY, "MODE=coexistence").out) == []
-    done = pretend.make("-n", "melting", *TOY, "MODE=coexistence", "FORCE=1")
+    words = ("melting", *TOY, "MODE=coexistence")
+    assert scripts(pretend.make("-n", *words).out) == []
+    change(pretend, "inputs/melting.toml", "hot_K = 3000", "hot_K = 3100")
+    assert scripts(pretend.make("-n", *words).out) == []
+    assert "how.hot_K was 3000, is 3100" in pretend.make(*words).out
+    done = pretend.make("-n", *words, "FORCE=1")
     assert scripts(done.out) == ["coexistence", "plot_melting", "brackets"]
     assert done.out.count("--afresh") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("inputs/melting.toml", "max_runs = 2", "max_runs = 3"),
+        ("inputs/melting.toml", "moved_periods = 1.0", "moved_periods = 0.5"),
+        ("lib/dpchannel/physics/coexistence.py", "_FRAMES = 8", "_FRAMES = 9"),
+    ],
+)
+def test_a_change_of_the_search_looks_again_and_keeps_the_runs(pretend, name, old, new):
+    """Hours of MD are not moved aside because one more run is asked for."""
+    words = ("melting", *TOY, "MODE=coexistence")
+    change(pretend, name, old, new)
+    done = pretend.make("-n", *words)
+    made = scripts(done.out)
+    assert "coexistence" in made and "heat" not in made and "--afresh" not in done.out
+
+
+def test_a_search_does_not_go_on_from_runs_with_other_inputs(pretend):
+    """bin/coexistence.py would move them aside."""
+    change(pretend, "inputs/melting.toml", "max_runs = 2", "max_runs = 3")
+    change(pretend, "inputs/md.toml", "thermostat_ps = 0.1", "thermostat_ps = 0.2")
+    assert scripts(pretend.make("-n", "melting", *TOY, "MODE=coexistence").out) == []
 
 
 @pytest.mark.parametrize("mode", ["steps", "ramp", "coexistence"])
