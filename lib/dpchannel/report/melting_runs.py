@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,21 @@ class Order:
 
     def checked(self, kelvin: float, note: Note) -> dict[str, Any]:
         """Is the state inside what the potential was trained on?"""
-        check = check_limits(
+        return _said(self._limits(kelvin, self.force), note)
+
+    def melted_at(self, kelvin: float, note: Note) -> dict[str, Any]:
+        """The same of the melting before a run, which only makes a liquid: never refused."""
+        check = self._limits(kelvin, True)
+        return _said(replace(check, name=f"melt_{check.name}", text=f"melting: {check.text}"), note)
+
+    def _limits(self, kelvin: float, force: bool) -> Check:
+        return check_limits(
             self.potential,
             self.system.system.elements,
             pressure_GPa=parse_pressure(self.pressure),
             temperature_K=kelvin,
-            force=self.force,
+            force=force,
         )
-        return _said(check, note)
 
     def suited(self, atoms: Atoms, note: Note) -> dict[str, Any]:
         """Is the composition one that the potential was trained on?"""
@@ -117,7 +124,11 @@ def make(order: Order, out: Path, temperature: str, ramp_name: str, *, note: Not
 def find_coexistence(order: Order, heated: Path, out: Path, *, note: Note) -> Result:
     """The search for coexistence; its runs lie beside `out`, those that are done are only read."""
     settings, how = order.settings, order.profile.coexistence
-    check = order.checked(how.high_K, note)
+    checks = [
+        order.checked(how.high_K, note),
+        order.melted_at(how.hot_K, note),
+        order.suited(order.crystal(how.run), note),
+    ]
     place = coexistence_task.Place(
         order.system,
         order.inputs,
@@ -136,7 +147,7 @@ def find_coexistence(order: Order, heated: Path, out: Path, *, note: Note) -> Re
             note,
             order.committee,
         )
-        return coexistence_task.run(place, heated, what, settings, out, [check])
+        return coexistence_task.run(place, heated, what, settings, out, checks)
 
 
 def _heated(
@@ -172,7 +183,9 @@ def _heated(
 
 def _rest(order: Order, out: Path, note: Note) -> str:
     system = order.system
+    order.checked(0.0, note)
     atoms = order.crystal(order.profile.run)
+    order.suited(atoms, note)
     with _ranks(order, note) as ranks:
         found = at_rest(
             out.parent / "md",
