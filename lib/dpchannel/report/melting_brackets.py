@@ -17,7 +17,8 @@ def join(folder: Path, out: Path) -> Result:
     """Write the brackets of what has been run below `folder` (steps, ramp, coexistence).
 
     A mode that has not been run here stands with the committed run of the project, and its method
-    says so; where there is none, a failed check says what to run.
+    says so; where there is none, a failed check says what to run. Runs of another potential,
+    pressure or profile than the first are left out, and a failed check says so.
 
     Raises
     ------
@@ -29,14 +30,22 @@ def join(folder: Path, out: Path) -> Result:
         raise InputError(f"{folder}: no heating and no coexistence there. Run `make melting`.")
     results = {mode: Result.read(path) for mode, path in own.items()}
     first = next(iter(results.values()))
-    files, checks = dict(own), [c for r in results.values() for c in r.checks if not c.ok]
+    files = dict(own)
     for mode in MODES:
         path = _committed(first, mode)
         if mode in results or not path.is_file():
             continue
         results[mode], files[mode] = Result.read(path), path
+    foreign = {mode: why for mode, r in results.items() if (why := _unlike(first, r, mode in own))}
+    for mode in foreign:
+        del results[mode]
+    checks = [c for mode in own if mode in results for c in results[mode].checks if not c.ok]
+    checks += [
+        Check(f"{mode}_fits", False, f"{relative(files.pop(mode))} is left out: {why}")
+        for mode, why in foreign.items()
+    ]
     for mode in ("steps", "coexistence"):
-        if mode not in results:
+        if mode not in results and mode not in foreign:
             text = f"not run: make melting MODE={mode} PROFILE={first.state['profile']}"
             checks.append(Check(mode, False, text))
     state = {key: first.state[key] for key in ("compound", "profile", "pressure_GPa")}
@@ -52,6 +61,23 @@ def join(folder: Path, out: Path) -> Result:
     result.summary = _sentence(result, results)
     result.write(out)
     return result
+
+
+def _unlike(first: Result, other: Result, is_own: bool) -> str:
+    """In what a run differs from the first, so that no one crystal melts at both; empty if in none.
+
+    A committed run may be of another profile, which is said with its number.
+    """
+    (potential, one), (its, another) = (
+        ((r.provenance.get("potential") or {}).get("sha256"), r.state) for r in (first, other)
+    )
+    found = []
+    if potential and its and potential != its:
+        found.append(f"potential {its[:12]}, not {potential[:12]}")
+    for key in ("pressure_GPa", *(["profile"] if is_own else [])):
+        if one.get(key) != another.get(key):
+            found.append(f"{key} {another.get(key)}, not {one.get(key)}")
+    return ", ".join(found)
 
 
 def _committed(like: Result, mode: str) -> Path:
