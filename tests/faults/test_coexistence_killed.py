@@ -9,14 +9,14 @@ from ase.build import bulk
 from killed import start_and_kill
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dpchannel.md.coexist import Coexistence, coexist
+from dpchannel.md.coexist import Coexistence, coexist, melted
 from dpchannel.settings import MDSettings
 from dpchannel.settings.melting import CoexistenceSettings, HeatedSettings
 from dpchannel.statepoint import StatePoint
 from dpchannel.structures.coexistence import halves
 
 THIS = Path(__file__)
-PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"  # melts at about 800 K
+PAIR = "pair_style lj/cut 5.2\npair_coeff * * 0.1 2.6\n"  # melts at about 650 K, cut at 2 sigma
 MD = MDSettings(timestep_fs=3, thermostat_ps=0.1, barostat_ps=0.2, seed=5, occupancy="ordered")
 HOW = CoexistenceSettings(
     low_K=500,
@@ -43,7 +43,7 @@ def go(folder, note=lambda _: None):
     potential = folder / "lj.lammps"
     potential.write_text(PAIR)
     atoms = bulk("He", "fcc", a=4.1, cubic=True).repeat((4, 4, 8))
-    start = halves(atoms, 4.2 * np.array([4, 4, 8]), stretch=HOW.stretch)
+    start = halves(atoms, 4.2 * np.array([4, 4, 8]), stretch=HOW.stretch, longest_to_others=1.5)
     everyone = np.arange(len(atoms))
     what = Coexistence(("He",), potential, MD, HOW, 3000.0, 1, note)
     return coexist(
@@ -52,13 +52,24 @@ def go(folder, note=lambda _: None):
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory):
+def reference_work(tmp_path_factory):
+    return tmp_path_factory.mktemp("reference") / "md"
+
+
+@pytest.fixture(scope="module")
+def reference(reference_work):
     """The same run without any interruption."""
-    return go(tmp_path_factory.mktemp("reference"))
+    return go(reference_work.parent)
+
+
+def mean_kelvin(found, first, last):
+    """Mean temperature of all atoms in the equilibration, from one step to another."""
+    at = found.equilibration["step"]
+    return found.equilibration["temperature_K"][(at >= first) & (at <= last)].mean()
 
 
 @pytest.mark.parametrize("at_step", [MELT // 2, (MELT + SETTLE) // 2, (SETTLE + TOTAL) // 2])
-def test_killed_and_resumed_is_as_uninterrupted(reference, tmp_path, at_step):
+def test_killed_and_resumed_is_as_uninterrupted(reference, reference_work, tmp_path, at_step):
     start_and_kill(THIS, tmp_path, at_step)
     notes = []
     resumed = go(tmp_path, note=notes.append)
@@ -67,8 +78,20 @@ def test_killed_and_resumed_is_as_uninterrupted(reference, tmp_path, at_step):
     assert_array_equal(resumed.all.step, np.arange(SETTLE, TOTAL + 1, 20))
     cells = resumed.mobile.cells
     assert np.ptp(cells[:, [0, 1], [0, 1]], axis=0).max() == 0  # only the normal moves
-    # the liquid is chaotic, so sooner or later the two part: compared is what a lost thermostat,
-    # a crystal without velocities or a half that melts again would change at once
+    # the liquid is chaotic, so sooner or later the two part: means are compared. The half that
+    # melts cools from 3000 K to 800 K in MELT steps beside atoms at rest; a ramp begun anew is
+    # hotter by a third. Then the crystal gets twice 800 K, which it shares: without it, all is at
+    # half of that. A mean over 50 steps of 256 atoms scatters by 5 %.
+    begins = [int(path.name.split(".")[1]) for path in (tmp_path / "md").glob("samples.*.txt")]
+    assert 0 < max(begins) <= at_step + 100
+    if at_step < MELT:
+        ramp = (max(begins) + 20, MELT - 10)
+        assert_allclose(mean_kelvin(resumed, *ramp), mean_kelvin(reference, *ramp), rtol=0.12)
+    shared = (MELT + 10, MELT + 60)
+    assert_allclose(mean_kelvin(resumed, *shared), mean_kelvin(reference, *shared), rtol=0.12)
+    melts = [melted(found, len(resumed.atoms)) for found in (tmp_path / "md", reference_work)]
+    if at_step > MELT:
+        assert_allclose(*melts, atol=1e-12)
     thermo, known = resumed.thermo, reference.thermo
     for name, within in (("temperature_K", 60.0), ("potential_eV", 6.0)):
         assert_allclose(thermo[name].mean(), known[name].mean(), atol=within)

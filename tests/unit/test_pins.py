@@ -306,7 +306,11 @@ def test_what_was_found_says_which_rule_it_is(name, kinds):
         ("diffusion.P4GPa-T500K.D_c", "diffusive_c", "framework_on_site"),
         ("neb.P4GPa-slide.barrier_forward", "", "converged"),
         ("melting.P0GPa-steps.T_m_heating", "signals_agree", "far_order"),
-        ("melting.P0GPa-coexistence.T_m_coexistence", "", "inside_training_range"),
+        (
+            "melting.P0GPa-coexistence.T_m_coexistence",
+            "melt_inside_training_range",
+            "inside_training_range",
+        ),
         ("chemical-pressure.mlip-Cu.P_paper", "paper_edge", "converged"),
     ],
 )
