@@ -129,11 +129,32 @@ def test_one_run_that_fails_is_a_failed_check_and_the_others_count():
 
 
 def test_when_every_run_fails_there_is_no_result():
+    kelvins = [700.0, 1100.0, 1500.0]
+    with pytest.raises(EngineFailed, match=r"none of 3 runs .* 1100 K: blown up"):
+        search(around(1000.0, failing=kelvins), QUICK, print)
+
+
+def test_a_liquid_that_does_not_come_about_ends_the_search_at_once():
+    """The melting is the same at every temperature: the others would only cost hours."""
+    calls = []
+
     def at(kelvin):
+        calls.append(kelvin)
         raise NotConverged("it did not melt")
 
-    with pytest.raises(EngineFailed, match=r"none of 3 runs .* 1100 K: it did not"):
+    with pytest.raises(NotConverged):
         search(at, QUICK, print)
+    assert calls == [1100.0]
+
+
+def test_a_liquid_that_fails_later_is_left_out():
+    def at(kelvin):
+        if kelvin < 1000:
+            raise NotConverged("frozen while it cooled")
+        return seen("shrinks", -0.1)
+
+    done = search(at, QUICK, print)
+    assert list(done.seen) == [1100.0] and len(done.failed) == 2
 
 
 @pytest.mark.parametrize(

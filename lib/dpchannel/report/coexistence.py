@@ -121,6 +121,7 @@ def search(
 
     Raises
     ------
+    NotConverged            the liquid of the first run never came about
     EngineFailed            no run gave anything
     """
     done = Searched()
@@ -139,6 +140,8 @@ def search(
         try:
             done.seen[kelvin] = run(kelvin)
         except (EngineFailed, NotConverged) as error:
+            if isinstance(error, NotConverged) and not done.seen:
+                raise  # nor would the next ones melt, after hours
             done.failed[kelvin] = str(error)
             note(f"{kelvin:g} K: {error}")
             continue

@@ -55,6 +55,7 @@ def run(
     Raises
     ------
     InputError              the steps hold too few solid temperatures, or a setting does not fit
+    NotConverged            the liquid of the first run never came about
     EngineFailed            no run gave anything
     """
     started, how, interface = time.time(), what.how, settings.interface
