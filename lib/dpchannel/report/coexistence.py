@@ -146,7 +146,8 @@ def search(
             note(f"{kelvin:g} K: {error}")
             continue
         m = done.seen[kelvin].motion
-        note(f"{kelvin:g} K: the solid {m.verdict}, {m.velocity_A_per_ps:+.3f} A/ps")
+        fast = f", {m.velocity_A_per_ps:+.3f} A/ps" if np.isfinite(m.velocity_A_per_ps) else ""
+        note(f"{kelvin:g} K: the solid {m.verdict}{fast}")
     if not done.seen:
         kelvin, why = next(iter(done.failed.items()))
         raise EngineFailed(f"coexistence: none of {n} runs gave anything; {kelvin:g} K: {why}")
