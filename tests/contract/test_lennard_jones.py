@@ -149,16 +149,16 @@ def test_without_the_hot_runs_there_is_only_a_lower_bound(looks, settings):
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory, potential, settings):
-    """Crystal and liquid beside each other 50 K or more below the melting point, and above it."""
-    run = RUN.model_copy(update={"equilibrate_ps": 0.9, "produce_ps": 4.5})
+    """Crystal and liquid beside each other, 50 K or more below the melting point and above it."""
+    run = RUN.model_copy(update={"equilibrate_ps": 1.8, "produce_ps": 6.0})
     how = CoexistenceSettings(
-        low_K=500, high_K=1100, tolerance_K=50, max_runs=2, hot_K=3000, melt_ps=0.6, stretch=0.1,
+        low_K=500, high_K=1100, tolerance_K=50, max_runs=2, hot_K=2000, melt_ps=0.6, stretch=0.1,
         run=run,
     )  # fmt: skip
     atoms, folder, done = crystal((4, 4, 14)), tmp_path_factory.mktemp("beside"), Searched()
     everyone = np.arange(len(atoms))
     what = Coexistence(("He",), potential, MD, how, 3000.0, 1, print)
-    for kelvin in (780.0, 900.0):
+    for kelvin in (760.0, 900.0):
         a = 4.02 + 2.2e-4 * (kelvin - 200)  # A, of the solid, as the steps give it
         start = halves(atoms, a * np.array([4, 4, 14]), stretch=how.stretch, longest_to_others=1.5)
         work, point = folder / f"T{kelvin:g}K", StatePoint(P_GPa, kelvin)
@@ -180,6 +180,6 @@ def test_the_interfaces_stand_still_at_the_melting_point(beside):
     """Between 820 K, what the cutoff leaves, and 850 K of the whole potential; 3 errors beyond."""
     found = quantities(beside, "896 atoms")
     t_m, bracket = found["T_m_velocity"], found["T_m_coexistence"]
-    assert bracket.ci95 == (780.0, 900.0)
-    assert t_m.stderr < 15, t_m
+    assert bracket.ci95 == (760.0, 900.0)
+    assert t_m.stderr < 20, t_m
     assert 820 - 3 * t_m.stderr < t_m.value < 850 + 3 * t_m.stderr, t_m
