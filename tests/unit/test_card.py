@@ -48,6 +48,11 @@ def frame(energy=0.0):
     return atoms
 
 
+def named(atoms, trajectory):
+    atoms.info["trajectory"] = trajectory
+    return atoms
+
+
 def assessed(calculator=None, **kinds):
     members = kinds or {"hop": [frame(), frame(0.02)], "liquid": [frame(-0.02), frame()]}
     return test.quantities(test.assess(calculator or Constant(), members, lambda line: None))
@@ -68,6 +73,28 @@ def test_force_and_virial_errors():
     found = assessed(Constant(force=0.05, stress=1e-4))
     assert found["force_mae"].value == pytest.approx(0.05)
     assert found["virial_mae"].value == pytest.approx(1e3 * 1e-4 * VOLUME / 2)
+
+
+def test_the_error_of_an_mae_is_the_scatter_of_trajectories_not_of_their_frames():
+    """Three alike frames of each of 16 trajectories that are off by |N(0, 2 meV)| per atom."""
+    rng, claimed, seen = np.random.default_rng(3), [], []
+    for _ in range(200):
+        members = [
+            named(frame(energy), f"run-{n}")
+            for n, energy in enumerate(0.004 * rng.normal(size=16))
+            for _ in range(3)
+        ]
+        found = assessed(hop=members)["energy_mae_hop"]
+        claimed.append(found.stderr)
+        seen.append(found.value)
+    assert (found.n, found.n_independent) == (48, 16)
+    assert np.mean(claimed) == pytest.approx(np.std(seen), rel=0.15)  # 200 know it to 5 %
+
+
+def test_frames_of_one_trajectory_or_of_an_unknown_one_give_no_error():
+    assert assessed()["force_mae"].stderr is None
+    alone = assessed(hop=[named(frame(), "a"), named(frame(0.02), "a")])["energy_mae"]
+    assert alone.stderr is None and alone.n_independent == 1
 
 
 def test_targets_become_checks():

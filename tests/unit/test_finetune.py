@@ -16,7 +16,7 @@ from dpchannel.labels.dataset import build
 from dpchannel.learn import compare, finetune
 from dpchannel.learn.align import Labels, offset
 from dpchannel.potential.test import force_slope
-from dpchannel.results import Result, project_root
+from dpchannel.results import Quantity, Result, project_root
 from dpchannel.settings import (
     GateSettings,
     LabelSettings,
@@ -80,13 +80,17 @@ LABELS = Labels(
 )
 
 
+def names(trajectories: int, each: int) -> np.ndarray:
+    return np.repeat([f"run-{n}" for n in range(trajectories)], each)
+
+
 def quiet(text: str) -> None:
     pass
 
 
 def test_the_slope_is_the_factor_that_forces_were_softened_by():
     reference = np.random.default_rng(0).normal(size=300)
-    found = force_slope(-0.2 * reference, reference, np.repeat(range(10), 30))
+    found = force_slope(-0.2 * reference, reference, names(10, 30))
     assert found.value == pytest.approx(0.8, abs=1e-12)
     assert found.stderr == pytest.approx(0.0, abs=1e-12)
 
@@ -98,7 +102,7 @@ def test_the_error_of_the_slope_covers_trajectories_that_are_softened_differentl
         reference = rng.normal(size=(20, 60))
         predicted = reference * rng.normal(0.9, 0.1, size=(20, 1))
         error = (predicted - reference).ravel()
-        slopes.append(force_slope(error, reference.ravel(), np.repeat(range(20), 60)))
+        slopes.append(force_slope(error, reference.ravel(), names(20, 60)))
     seen = np.std([s.value for s in slopes])
     claimed = np.mean([s.stderr for s in slopes])
     assert claimed == pytest.approx(seen, rel=0.1)  # 400 repetitions know a spread to 4 %
@@ -106,7 +110,7 @@ def test_the_error_of_the_slope_covers_trajectories_that_are_softened_differentl
 
 
 def test_one_trajectory_gives_no_error():
-    assert force_slope(np.array([0.1, 0.0]), np.array([1.0, 2.0]), ["a", "a"]).stderr is None
+    assert force_slope(np.array([0.1, 0.0]), np.array([1.0, 2.0]), names(1, 2)).stderr is None
 
 
 @pytest.fixture
@@ -139,11 +143,36 @@ def test_the_slope_of_each_potential_is_its_factor_over_all_and_by_class(compare
     for name in ("force_mae", "force_mae_of_O", "virial_mae_hop"):
         ratio = found[f"alone/{name}"].value / found[f"tuned/{name}"].value
         assert ratio == pytest.approx(0.5 / 0.05, rel=1e-6)
-    gain = found["gain"]
+    gain = found["tuned/gain"]
     assert gain.value == pytest.approx(
         found["start/force_mae"].value - found["tuned/force_mae"].value, rel=1e-9
     )
-    assert gain.n == 4 and 0 < gain.stderr < gain.value
+    assert (gain.n, gain.n_independent) == (4, 4) and 0 < gain.stderr < gain.value
+    assert found["curve/3/gain"].value == pytest.approx(gain.value * 0.1 / 0.15, rel=1e-6)
+    assert found["alone/gain"].value < 0
+    for name in ("force_mae", "energy_mae", "virial_mae_hop", "force_mae_of_O", "force_slope_of_P"):
+        assert found[f"tuned/{name}"].stderr > 0
+
+
+def test_an_error_that_fell_by_less_than_chance_is_undecided():
+    """Two standard errors: what lies below decides nothing, neither way."""
+    for value, stderr, ok, says in (
+        (0.05, 0.01, True, "lower by 0.05 +- 0.01 eV/A"),
+        (0.015, 0.01, False, "undecided: force MAE lower by 0.015 +- 0.01 eV/A, less than two"),
+        (-0.015, 0.01, False, "undecided: force MAE higher by 0.015"),
+        (-0.05, 0.01, False, "force MAE higher by 0.05 +- 0.01 eV/A"),
+        (0.05, None, False, "undecided: force MAE lower by 0.05 eV/A on one trajectory"),
+    ):
+        check = compare.is_better(Quantity(value, "eV/A", stderr))
+        assert check.ok is ok and says in check.text
+        assert check.text.startswith("undecided") is (abs(value) == 0.015 or stderr is None)
+
+
+def test_the_gain_leaves_out_what_both_potentials_have_in_common(compared):
+    """Trajectories differ in how hard they are; every one of them gained in proportion."""
+    found, _ = compared()
+    start, gain = found["start/force_mae"], found["tuned/gain"]
+    assert gain.stderr == pytest.approx(0.75 * start.stderr, rel=1e-6)  # 0.15 of 0.2
 
 
 def test_each_energy_is_compared_on_its_own_zero(compared):
@@ -236,7 +265,24 @@ def test_more_neighbours_than_the_network_has_room_for_are_refused(tmp_path):
         finetune._check_room(tmp_path / "data", job)
 
 
-def test_the_figure_is_drawn_from_the_result_alone(compared, tmp_path):
+def bars_in(path: Path, monkeypatch) -> int:
+    """How many error bars of a length the figure has."""
+    from matplotlib.axes import Axes
+
+    from dpchannel.plots import finetune as figure
+
+    drawn, real = [], Axes.errorbar
+
+    def spy(self, *args, **how):
+        drawn.extend(bar for bar in how["yerr"] if bar > 0)
+        return real(self, *args, **how)
+
+    monkeypatch.setattr(Axes, "errorbar", spy)
+    figure.plot_finetune(path, [path.with_name("again.png")])
+    return len(drawn)
+
+
+def test_the_figure_is_drawn_from_the_result_alone(compared, tmp_path, monkeypatch):
     from dpchannel.plots.finetune import plot_finetune
 
     found, checks = compared()
@@ -247,6 +293,7 @@ def test_the_figure_is_drawn_from_the_result_alone(compared, tmp_path):
     result.write(tmp_path / "result.json")
     plot_finetune(tmp_path / "result.json", [tmp_path / "figure.png", tmp_path / "figure.pdf"])
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert bars_in(tmp_path / "result.json", monkeypatch) == 4 * 2  # of the curve and of `alone`
     Result("parity", "x", {}, {}).write(tmp_path / "other.json")
     with pytest.raises(InputError, match=r"a result of parity, not of bin/finetune\.py"):
         plot_finetune(tmp_path / "other.json", [tmp_path / "other.png"])

@@ -87,71 +87,98 @@ def compare(
     Returns
     -------
     quantities      `<name>/<quantity>` of `measures`; of the learning curve, `curve/<labels>/...`,
-                    only those over all; `gain`: mean force error of START minus that of TUNED
+                    only those over all; `<name>/gain`: force MAE of START minus that of `name`,
+                whose error leaves out what both have in common
     checks          TUNED against its targets and against START, and whether there was a teacher
     """
     head = system.system
     found: dict[str, Quantity] = {}
-    force: dict[str, np.ndarray] = {}
+    force: dict[str, test.Errors] = {}
 
     def add(name: str, engine: Calculator, alignment: Alignment) -> None:
         frames = _by_class(shifted(atoms, alignment) for atoms in labels.test)
         errors = test.assess(engine, frames, lambda _: None)
-        mine = measures(errors, frames)
-        if not name.startswith(CURVE):
-            sizes = [3 * len(atoms) for atoms in chain(*frames.values())]
-            force[name] = _mean_abs(errors[test.ALL].force, sizes)
-        found.update({f"{name}/{k}": q for k, q in mine.items() if name in force or k in OVER_ALL})
+        mine, force[name] = measures(errors, frames), errors[test.ALL]
+        short = name.startswith(CURVE)
+        found.update({f"{name}/{k}": q for k, q in mine.items() if not short or k in OVER_ALL})
         note(f"{name}: {sentence(found, name)}")
 
     for one in candidates:
         add(one.name, calculator(one.model, head.elements), one.alignment)
-    checks = test.checks(_of(found, TUNED), targets)
-    gain = force[START] - force[TUNED]
-    stderr = float(gain.std(ddof=1) / len(gain) ** 0.5) if len(gain) > 1 else None
-    method = "force MAE before minus after fine-tuning, frame by frame"
-    found["gain"] = Quantity(float(gain.mean()), "eV/A", stderr, n=len(gain), method=method)
-    text = f"force MAE lower by {gain.mean():.3g} +- {stderr or float('nan'):.1g} eV/A"
-    checks.append(Check("better_than_before", bool(gain.mean() > 0), text))
     try:
         engine, alignment = _teacher(labels, *teacher, head.formula)
         add(TEACHER, engine, alignment)
-        checks.append(Check(TEACHER, True, "compared on the same frames"))
+        known = Check(TEACHER, True, "compared on the same frames")
     except EngineMissing as error:
-        checks.append(Check(TEACHER, False, f"not compared: {error}"))
-    return found, checks
+        known = Check(TEACHER, False, f"not compared: {error}")
+    before = force[START]
+    for name, errors in force.items():
+        if name != START:
+            less = np.abs(before.force) - np.abs(errors.force)
+            n, method = len(before.size), "force MAE before minus after, atom by atom"
+            found[f"{name}/gain"] = test.mean_of(
+                less, before.groups("force"), "eV/A", n=n, method=method
+            )
+    better = is_better(found[f"{TUNED}/gain"])
+    return found, [*test.checks(_of(found, TUNED), targets), better, known]
+
+
+def is_better(gain: Quantity) -> Check:
+    """Whether an error fell by more than chance: by two of its standard errors."""
+    assert gain.value is not None  # a mean over at least one frame
+    size = f"force MAE {'lower' if gain.value > 0 else 'higher'} by {abs(gain.value):.3g}"
+    if gain.stderr is None:
+        text = f"undecided: {size} eV/A on one trajectory; hold out two or more"
+    elif abs(gain.value) <= 2 * gain.stderr:
+        text = f"undecided: {size} +- {gain.stderr:.1g} eV/A, less than two standard errors"
+    else:
+        text = f"{size} +- {gain.stderr:.1g} eV/A"
+    ok = gain.stderr is not None and gain.value > 2 * gain.stderr
+    return Check("better_than_before", ok, text)
 
 
 def measures(
     errors: Mapping[str, test.Errors], frames: Mapping[str, Sequence[Atoms]]
 ) -> dict[str, Quantity]:
-    """What `test.quantities` gives, `force_slope` over all and by class, and the mean absolute
-    error of the forces on each element, `force_mae_of_<element>`.
+    """What `test.quantities` gives, `force_slope` over all and by class, and both of the forces on
+    each element, `force_mae_of_<element>`, `force_slope_of_<element>`.
     """
     found = test.quantities(errors)
     for kind, e in errors.items():
         members = list(chain(*frames.values())) if kind == test.ALL else frames[kind]
         forces = np.concatenate([a.get_forces(apply_constraint=False).ravel() for a in members])
-        groups = np.concatenate([[a.info.get("trajectory", "")] * 3 * len(a) for a in members])
+        groups = e.groups("force")
         suffix = "" if kind == test.ALL else f"_{kind}"
-        found[f"force_slope{suffix}"] = test.force_slope(e.force, forces, list(groups))
-    every = list(chain(*frames.values()))
-    symbols = np.repeat(np.concatenate([a.get_chemical_symbols() for a in every]), 3)
-    for element in dict.fromkeys(symbols):
-        error = np.abs(errors[test.ALL].force[symbols == element])
-        found[f"force_mae_of_{element}"] = Quantity(float(error.mean()), "eV/A", n=len(every))
+        found[f"force_slope{suffix}"] = test.force_slope(e.force, forces, groups)
+        if kind == test.ALL:
+            symbols = np.concatenate([a.get_chemical_symbols() for a in members])
+            for element in dict.fromkeys(symbols):
+                own = np.repeat(symbols == element, 3)
+                found |= _of_element(str(element), e.force[own], forces[own], groups[own], members)
     return found
 
 
+def _of_element(
+    element: str, error: np.ndarray, forces: np.ndarray, groups: np.ndarray, frames: Sequence[Atoms]
+) -> dict[str, Quantity]:
+    return {
+        f"force_mae_of_{element}": test.mean_of(np.abs(error), groups, "eV/A", n=len(frames)),
+        f"force_slope_of_{element}": test.force_slope(error, forces, groups),
+    }
+
+
 def sentence(found: Mapping[str, Quantity], name: str) -> str:
-    """`energy 1.2 meV/atom, force 0.05 eV/A, virial 9 meV/atom, slope 0.99 +- 0.01`."""
+    """`energy 1.2 +- 0.3 meV/atom, force 0.05 +- 0.01 eV/A, ..., slope 0.99 +- 0.01`."""
     parts = []
     for what in OVER_ALL[:3]:
         q = found[f"{name}/{what}"]
-        parts.append(f"{what.removesuffix('_mae')} {q.value:.3g} {q.unit}")
+        parts.append(f"{what.removesuffix('_mae')} {q.value:.3g}{_error(q)} {q.unit}")
     slope = found[f"{name}/{OVER_ALL[3]}"]
-    error = "" if slope.stderr is None else f" +- {slope.stderr:.2g}"
-    return ", ".join([*parts, f"slope {slope.value:.3f}{error}"])
+    return ", ".join([*parts, f"slope {slope.value:.3f}{_error(slope)}"])
+
+
+def _error(q: Quantity) -> str:
+    return "" if q.stderr is None else f" +- {q.stderr:.2g}"
 
 
 def tested(
@@ -190,8 +217,3 @@ def _by_class(frames: Iterable[Atoms]) -> dict[str, list[Atoms]]:
     for atoms in frames:
         found.setdefault(str(atoms.info.get("class", "unknown")), []).append(atoms)
     return found
-
-
-def _mean_abs(values: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Mean absolute value of each frame's part."""
-    return np.array([np.abs(part).mean() for part in np.split(values, np.cumsum(sizes)[:-1])])

@@ -1,11 +1,13 @@
 """The learning curve of fine-tuning: held-out errors against the number of labels."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dpchannel.errors import InputError
 from dpchannel.plots.style import MOBILE, OTHER, REFERENCE, house_style, save
-from dpchannel.results import Result
+from dpchannel.results import Quantity, Result
 
 PANELS = (  # quantity, its unit in the figure, target in the settings
     ("energy_mae", "energy, MAE (meV/atom)", "energy_meV_per_atom"),
@@ -18,6 +20,9 @@ LEVELS = (("start", OTHER, "before"), ("teacher", REFERENCE, "teacher"))
 
 def plot_finetune(path: Path, out: list[Path]) -> None:
     """Four panels: errors of energy, force and virial, and the slope of forces on labels.
+
+    Bars and bands are standard errors over held-out trajectories. These are the same ones for all
+    points: whether the curve falls is told by `gain`, not by whether bars overlap.
 
     Raises
     ------
@@ -48,17 +53,27 @@ def plot_finetune(path: Path, out: list[Path]) -> None:
 def _draw(axes: Any, result: Result, name: str) -> None:
     sizes, found = result.state["curve"], result.quantities
     points = [found[f"curve/{n}/{name}"] for n in sizes]
+    _bars(axes, sizes, points, "o-", color=MOBILE, label="fine-tuned")
+    alone = [found[f"alone/{name}"]]
+    _bars(axes, sizes[-1:], alone, "s", mfc="none", color=OTHER, label="labels alone")
+    for level, colour, label in LEVELS:
+        if (one := found.get(f"{level}/{name}")) is not None:
+            axes.axhline(one.value, color=colour, lw=0.8, label=label)
+            if one.value is not None and one.stderr is not None:
+                ends = one.value - one.stderr, one.value + one.stderr
+                axes.axhspan(*ends, color=colour, alpha=0.12, lw=0)
+
+
+def _bars(
+    axes: Any, sizes: Sequence[int], points: Sequence[Quantity], fmt: str, **how: Any
+) -> None:
+    """Points, with bars where there is an error: a bar of length zero would claim one."""
     axes.errorbar(
         sizes,
         [p.value for p in points],
-        yerr=[p.stderr or 0.0 for p in points],
-        fmt="o-",
-        ms=3,
-        color=MOBILE,
-        label="fine-tuned",
+        yerr=[math.nan if p.stderr is None else p.stderr for p in points],
+        fmt=fmt,
+        ms=4,
+        capsize=2,
+        **how,
     )
-    alone = found[f"alone/{name}"].value
-    axes.plot(sizes[-1:], [alone], "s", ms=4, mfc="none", color=OTHER, label="labels alone")
-    for level, colour, label in LEVELS:
-        if f"{level}/{name}" in found:
-            axes.axhline(found[f"{level}/{name}"].value, color=colour, lw=0.8, label=label)

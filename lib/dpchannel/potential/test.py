@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,18 +28,26 @@ class Errors:
     """Potential minus label over a set of frames.
 
     energy : (n_frame,) eV/atom; force : (n_component,) eV/A; virial : (9 n_frame,) eV/atom
+    trajectory : (n_frame,) text    where each frame comes from; empty when nobody says
+    size : (n_frame,)               atoms of each frame
     """
 
     energy: Array
     force: Array
     virial: Array
+    trajectory: NDArray[np.str_]
+    size: NDArray[np.int_]
 
     @classmethod
     def join(cls, parts: Iterable[Errors]) -> Errors:
         parts = list(parts)
-        return cls(
-            *(np.concatenate([getattr(p, q) for p in parts]) for q in ("energy", "force", "virial"))
-        )
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+    def groups(self, what: str) -> NDArray[np.str_]:
+        """Trajectory of each value of `what`: "energy", "force" or "virial"."""
+        one = np.ones_like(self.size)
+        each = {"energy": one, "force": 3 * self.size, "virial": 9 * one}[what]
+        return np.repeat(self.trajectory, each)
 
 
 def frame_errors(atoms: Atoms, calculator: Calculator) -> Errors:
@@ -53,6 +61,8 @@ def frame_errors(atoms: Atoms, calculator: Calculator) -> Errors:
         energy=np.array([(ours.get_potential_energy() - atoms.get_potential_energy()) / n]),
         force=(ours.get_forces() - atoms.get_forces(apply_constraint=False)).ravel(),
         virial=(-stress * atoms.get_volume() / n).ravel(),
+        trajectory=np.array([str(atoms.info.get("trajectory", ""))]),
+        size=np.array([n]),
     )
 
 
@@ -80,7 +90,10 @@ def assess(
 
 
 def quantities(errors: Mapping[str, Errors]) -> dict[str, Quantity]:
-    """`energy_mae`, `force_rmse`, ... over all, and `energy_mae_<class>`, ... per class."""
+    """`energy_mae`, `force_rmse`, ... over all, and `energy_mae_<class>`, ... per class.
+
+    A mean absolute error has an error of its own where frames say their trajectory.
+    """
     found = {}
     for kind, e in errors.items():
         suffix = "" if kind == ALL else f"_{kind}"
@@ -90,20 +103,52 @@ def quantities(errors: Mapping[str, Errors]) -> dict[str, Quantity]:
             ("virial", e.virial, "meV/atom", 1e3),
         ):
             n = len(e.energy)
-            mae, rmse = np.abs(values).mean(), np.sqrt((values**2).mean())
-            found[f"{what}_mae{suffix}"] = Quantity(float(scale * mae), unit, n=n)
+            size = scale * np.abs(values)
+            found[f"{what}_mae{suffix}"] = mean_of(size, e.groups(what), unit, n=n)
+            rmse = np.sqrt((values**2).mean())
             found[f"{what}_rmse{suffix}"] = Quantity(float(scale * rmse), unit, n=n)
     return found
 
 
-def force_slope(error: Array, reference: Array, groups: Sequence[object]) -> Quantity:
+def mean_of(
+    values: Array, groups: NDArray[np.str_], unit: str, *, n: int, method: str = ""
+) -> Quantity:
+    """Mean of values that belong together in groups.
+
+    Parameters
+    ----------
+    values : (n_value,)         in `unit`
+    groups : (n_value,)         trajectory of each; empty where nobody says
+    n : int                     frames they come from
+
+    Returns
+    -------
+    Quantity        with the error that `force_slope` describes; none for one group, or an unknown
+    """
+    mean = float(values.mean())
+    stderr, count = _between(values - mean, groups)
+    if stderr is not None:
+        stderr /= len(values)
+    return Quantity(mean, unit, stderr, n=n, n_independent=count, method=method)
+
+
+def _between(scores: Array, groups: NDArray[np.str_]) -> tuple[float | None, int | None]:
+    """Standard error of a sum of scores from its parts by group; the number of groups."""
+    names, member = np.unique(groups, return_inverse=True)
+    if "" in names:
+        return None, None
+    sums, n = np.bincount(member, weights=scores), len(names)
+    return (float(np.sqrt(n / (n - 1) * np.sum(sums**2))) if n > 1 else None), n
+
+
+def force_slope(error: Array, reference: Array, groups: NDArray[np.str_]) -> Quantity:
     """Slope of predicted on reference forces, through the origin; below 1 the potential is soft.
 
     Parameters
     ----------
     error : (n_component,) eV/A       predicted minus reference
     reference : (n_component,) eV/A   not all zero
-    groups : (n_component,)           trajectory of each component
+    groups : (n_component,)           trajectory of each component; empty where nobody says
 
     Returns
     -------
@@ -116,10 +161,9 @@ def force_slope(error: Array, reference: Array, groups: Sequence[object]) -> Qua
     square = float(reference @ reference)
     slope = 1 + float(error @ reference) / square
     residual = error - (slope - 1) * reference
-    names = np.array([str(g) for g in groups])
-    sums = np.array([np.sum((reference * residual)[names == g]) for g in np.unique(names)])
-    n = len(sums)
-    stderr = float(np.sqrt(n / (n - 1) * np.sum(sums**2)) / square) if n > 1 else None
+    stderr, n = _between(reference * residual, groups)
+    if stderr is not None:
+        stderr /= square
     return Quantity(slope, "1", stderr, n=len(error), n_independent=n, method="through the origin")
 
 
