@@ -152,11 +152,24 @@ def relative(path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def engine_name(engine: str, potential: str | Path | None) -> str:
-    """Of a result: its engine, and the file of a potential that is not a shipped one."""
-    if potential is None or relative(Path(potential)).startswith("inputs/potentials/"):
+SHIPPED = "inputs/potentials"
+
+
+def engine_name(engine: str, potential: str | Path | None, own: str | Path) -> str:
+    """Of a result: "dp" with the system's own potential, "dp name" with another shipped one.
+
+    Parameters
+    ----------
+    potential : path        its file; of any other the whole path is part of the name
+    own : path              folder of the system's own potential
+    """
+    if potential is None:
         return engine
-    return f"{engine} {relative(Path(potential))}"
+    file = Path(relative(Path(potential)))
+    if file.is_relative_to(relative(Path(own))):
+        return engine
+    name = file.parts[2] if file.is_relative_to(SHIPPED) else file
+    return f"{engine} {name}"
 
 
 def provenance(

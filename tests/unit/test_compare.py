@@ -123,14 +123,17 @@ def test_energies_are_compared_only_from_one_zero(published, zero, verdict):
 def test_another_potential_stands_beside_the_shipped_one(published):
     """Of a trajectory only the provenance says which potential drove it."""
     paths = []
-    for n, potential in enumerate(("inputs/potentials/pb10po46o/model.pb", "/else/where.pb")):
+    shipped = "inputs/potentials/pb10po46o/model.pb", "inputs/potentials/pb10po46o-cp2k/model.pb"
+    for n, potential in enumerate((*shipped, "/else/where.pb")):
         state = {"pressure_GPa": 4.0, "temperature_K": 500.0}
         found = Result("diffusion", "pb10po46o", state, {"D_c": Quantity(1e-6 * n, "cm2/s")})
         found.provenance["potential"] = {"path": potential, "sha256": "0"}
         paths.append(published / f"d{n}.json")
         found.write(paths[-1])
     rows = rows_of("D_c", collect(paths, "pb10po46o"), published)
-    assert [row.own.engine for row in rows] == ["dp", "dp /else/where.pb"]
+    assert [row.own.engine for row in rows] == [
+        "dp", "dp pb10po46o-cp2k", "dp /else/where.pb",
+    ]  # fmt: skip
 
 
 def test_a_run_stands_beside_the_evidence_when_it_says_something_else(published):

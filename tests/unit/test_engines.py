@@ -40,6 +40,22 @@ class Counting(MlipLabeler):
         return atoms
 
 
+@pytest.mark.parametrize(
+    ("file", "label"),
+    [
+        ("pb10po46o/model.pb", "dp"),
+        ("pb10po46o-cp2k/model.pb", "dp pb10po46o-cp2k"),
+        ("lifepo4/model.pb", "dp lifepo4"),
+        ("../../runs/tuned/model.pb", "dp runs/tuned/model.pb"),
+    ],
+)
+def test_only_the_systems_own_potential_goes_without_a_name(tmp_path, file, label):
+    """Two shipped ones of a system would else be one row in every table."""
+    path = (INPUTS / "potentials" / file).resolve()
+    assert Engine("dp", SYSTEM, path, INPUTS, tmp_path).label == label
+    assert Engine("mlip", SYSTEM, None, INPUTS, tmp_path).label == "mlip"
+
+
 def test_a_labeler_gives_what_its_calculator_gives(tmp_path):
     """Through extxyz, which keeps eight decimals of positions, forces and stress."""
     atoms = load_structure(SYSTEM, INPUTS)

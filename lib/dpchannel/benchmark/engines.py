@@ -52,8 +52,8 @@ class Engine:
 
     @property
     def label(self) -> str:
-        """Its name in results: with the file, where the potential is not a shipped one."""
-        return engine_name(self.name, self.potential)
+        """Its name in results: says which potential, unless it is the system's own."""
+        return engine_name(self.name, self.potential, self.inputs / self.system.system.potential)
 
     @property
     def by_points(self) -> bool:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dpchannel.results import Quantity, Result, engine_name, relative
+from dpchannel.results import SHIPPED, Quantity, Result, engine_name, relative
 
 
 @dataclass(frozen=True)
 class Own:
     """A quantity measured here: with which engine, at which state.
 
+    system : str            whose own potential is called "dp"
     version : str           what tells two potentials of one name, or evidence and run, apart
     """
 
@@ -20,6 +21,7 @@ class Own:
     quantity: Quantity
     state: Mapping[str, Any]
     where: str
+    system: str
     task: str = ""
     potential: str | None = None
     version: str = ""
@@ -27,7 +29,8 @@ class Own:
     @property
     def engine(self) -> str:
         """Name of what gave the energies; of a trajectory the potential."""
-        text = str(self.state.get("engine") or engine_name("dp", self.potential))
+        own = f"{SHIPPED}/{self.system}"
+        text = str(self.state.get("engine") or engine_name("dp", self.potential, own))
         path = str(self.state.get("path_engine", text))
         return (text if path == text else f"{text} on the path of {path}") + self.version
 
@@ -53,7 +56,8 @@ def collect(paths: Iterable[Path], system: str) -> list[Own]:
         potential, sha = used.get("path"), used.get("sha256", "")
         version = f" {sha[:8]}" if shas.setdefault(str(potential), sha) != sha else ""
         for name, quantity in result.quantities.items():
-            own = Own(name, quantity, state, relative(path), result.task, potential, version)
+            where = relative(path)
+            own = Own(name, quantity, state, where, system, result.task, potential, version)
             keys = ("pressure_GPa", "temperature_K", "case")
             key = (name, result.task, own.engine, *(str(state.get(k)) for k in keys))
             if key not in found:
