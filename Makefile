@@ -366,7 +366,7 @@ ifneq ($(filter finetune $(TUNED)/%,$(MAKECMDGOALS)),)
   $(shell test -e $(TUNE_KEY) || { mkdir -p $(dir $(TUNED)) && rm -f $(dir $(TUNED)).$(notdir $(TUNED))-* && touch $(TUNE_KEY); })
 endif
 
-finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/tuned/card.toml ## From POTENTIAL on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
+finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/table.tsv $(TUNED)/tuned/card.toml ## From POTENTIAL on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
 	@echo 'up to date: $(TUNED)/result.json; use the potential with POTENTIAL=$(TUNED)/tuned'
 
 $(TUNED)/result.json: $(if $(FORCE),always) $(TUNE_KEY) | $(VENV)
@@ -374,6 +374,9 @@ $(TUNED)/result.json: $(if $(FORCE),always) $(TUNE_KEY) | $(VENV)
 
 $(TUNED)/figure.png: $(TUNED)/result.json | $(VENV)
 	@$(STEP) $@ bin/plot_finetune.py $< --out $@ --out $(@D)/figure.pdf
+
+$(TUNED)/table.tsv: $(TUNED)/result.json | $(VENV)
+	@$(STEP) $@ bin/finetune_table.py $< --out $@
 
 # tuned, and on request alone; `last` is where the trainings with all labels are
 $(TUNED)/%/card.toml: $(TUNED)/result.json | $(VENV)

@@ -84,6 +84,9 @@ def test_killed_then_to_the_end(tuning, without_training):
     assert card["errors"]["all"]["frames"] == 3
     assert (tuning / TUNED / "figure.png").stat().st_size > 10_000
     assert (tuning / TUNED / "tuned/input.json").exists()
+    assert "| slope of forces, O | 3 | 0.9" in done.err  # printed for a person, too
+    head, *rows = (tuning / TUNED / "table.tsv").read_text().splitlines()
+    assert head.startswith("quantity\tof\tunit") and len(rows) == 4 * (1 + 2) + 2 * 3
 
     before = tuning.files()
     again = tuning.make(*WORDS)

@@ -16,6 +16,7 @@ from dpchannel.labels.dataset import build
 from dpchannel.learn import compare, finetune
 from dpchannel.learn.align import Labels, offset
 from dpchannel.potential.test import force_slope
+from dpchannel.report import finetune as table
 from dpchannel.results import Quantity, Result, project_root
 from dpchannel.settings import (
     GateSettings,
@@ -263,6 +264,31 @@ def test_more_neighbours_than_the_network_has_room_for_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match=r"neighbours, but .* has room for \["):
         finetune._check_room(tmp_path / "data", job)
+
+
+def test_the_table_has_a_row_for_each_class_and_element(compared):
+    found, checks = compared()
+    result = Result("finetune", "x", {"curve": [3]}, found, checks)
+    shown = table.markdown(result).splitlines()
+    assert shown[0] == "| held-out labels | n | teacher | distilled | fine-tuned | labels alone |"
+    assert len({line.count("|") for line in shown}) == 1
+    assert [line.split("|")[1].strip() for line in shown if line.startswith("| force")] == [
+        f"force, MAE (eV/A), {of}" for of in ("all", "hop", "hot", "Pb", "P", "O")
+    ]
+    # softened by 0.8, 0.95 and 0.5, exactly; no teacher here
+    slope = "| 4 | - | 0.800 +- 0.000 | 0.950 +- 0.000 | 0.500 +- 0.000 |"
+    assert f"| slope of forces, all {slope}" in shown and f"| slope of forces, O {slope}" in shown
+    head, *body = (line.split("\t") for line in table.tsv(result).splitlines())
+    assert len(body) == len(shown) - 2 and {len(line) for line in body} == {len(head)}
+    (row,) = (r for r in body if r[:2] == ["force_mae", "hot"])
+    cells = dict(zip(head, row, strict=True))
+    assert (cells["frames"], cells["trajectories"], cells["teacher"]) == ("2", "2", "")
+    assert float(cells["tuned_stderr"]) == found["tuned/force_mae_hot"].stderr
+
+
+def test_the_table_takes_only_its_own_result():
+    with pytest.raises(InputError, match=r"a result of parity is given, not of bin/finetune\.py"):
+        table.rows(Result("parity", "x", {}, {}))
 
 
 def bars_in(path: Path, monkeypatch) -> int:
