@@ -254,16 +254,12 @@ def test_more_neighbours_than_the_network_has_room_for_are_refused(tmp_path):
     dense = [labelled(n) for n in range(2)]
     for atoms in dense:
         atoms.set_cell(0.5 * atoms.cell[:], scale_atoms=True)
-    write(tmp_path / "dense.extxyz", dense, format="extxyz")
-    build(
-        [tmp_path / "dense.extxyz"], tmp_path / "data", system="x",
-        elements=SYSTEM.system.elements, gate=rules.gate, held_out=[],
-    )  # fmt: skip
     job = finetune.Job(
         tmp_path, tmp_path, SHIPPED, tmp_path, SYSTEM, TRAINING, rules, None, 1, quiet
     )
     with pytest.raises(InputError, match=r"neighbours, but .* has room for \["):
-        finetune._check_room(tmp_path / "data", job)
+        finetune._check_room([labelled(3), *dense], job)
+    finetune._check_room([labelled(3)], job)
 
 
 def test_the_table_has_a_row_for_each_class_and_element(compared):

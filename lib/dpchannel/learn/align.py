@@ -9,7 +9,6 @@ frame of another composition would need a second constant: it is refused.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -193,6 +192,8 @@ def align(
 ) -> Alignment:
     """Build the data set `root` of labels on the zero of `potential`; origin.json says how.
 
+    It holds what is learned from, and none of the held-out labels, which go on growing in number.
+
     Raises
     ------
     InputError
@@ -214,14 +215,14 @@ def align(
         f"{found.per_formula_unit_eV:.6f} +- {found.stderr_eV:.2g} eV for each {found.formula} is "
         "subtracted"
     )
-    _write([shifted(a, found) for a in (*labels.train, *labels.test)], root.parent / _LABELS)
+    _write([shifted(atoms, found) for atoms in labels.train], root.parent / _LABELS)
     build(
         [root.parent / _LABELS],
         root,
         system=head.name,
         elements=head.elements,
         gate=rules.gate,
-        held_out=sorted({glob.escape(trajectory_of(a)) for a in labels.test}),
+        held_out=(),
         more={
             "alignment": asdict(found),
             "refused": {"count": len(labels.refused), "frames": labels.refused},
@@ -252,8 +253,8 @@ def alignment_of(dataset: Path, potential: Path, train: Sequence[Atoms]) -> Alig
     ):
         if was != now:
             raise InputError(
-                f"{dataset}: aligned with another {what} than given now. Move "
-                f"{dataset.parent} away to begin anew; it is never overwritten."
+                f"{dataset}: aligned with another {what} than given now; it is never overwritten. "
+                f"FORCE=1 moves {dataset.parents[1]} away and begins anew."
             )
     return found
 

@@ -29,13 +29,15 @@ from dpchannel.learn.compare import (
 )
 from dpchannel.lock import locked
 from dpchannel.potential.calculator import PRECISE, potential_file
-from dpchannel.potential.data import most_neighbours
+from dpchannel.potential.data import neighbours_in
 from dpchannel.potential.frozen import trained_model
 from dpchannel.potential.train import Mixed, train
 from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256
 from dpchannel.settings import NetworkSettings
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from dpchannel.settings import LabelSettings, SystemSettings, TrainingSettings
 
 Note = Callable[[str], None]
@@ -82,7 +84,7 @@ def run(job: Job) -> Result:
     sizes = sorted({n for n in how.curve if n < total} | {total})
     with locked(job.root, "another fine-tuning runs here. Wait, or stop it."):
         aligned = _aligned(job, labels, sizes)
-        _check_room(job.folder(total) / DATA, job)
+        _check_room([*labels.train, *labels.test], job)
         for n in sizes[::-1]:
             _train(job, n, TUNED)
             if n == total:
@@ -220,13 +222,13 @@ def _check_enough(labels: Labels, least: int, source: Path) -> None:
         )
 
 
-def _check_room(dataset: Path, job: Job) -> None:
+def _check_room(frames: Sequence[Atoms], job: Job) -> None:
     """Every neighbour must have its place in the network: else energy is not conserved."""
     seen = trained_model(job.start)["descriptor"]
-    most = most_neighbours(dataset, seen["rcut"], job.system.system.elements)
+    most = neighbours_in(frames, seen["rcut"], job.system.system.elements)
     if any(m > s for m, s in zip(most, seen["sel"], strict=True)):
         raise InputError(
-            f"{dataset}: up to {most} neighbours, but {job.start} has room for {seen['sel']} "
+            f"{job.source}: up to {most} neighbours, but {job.start} has room for {seen['sel']} "
             "(sel). Start from a potential trained with a larger descriptor.sel_margin."
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,12 @@ def fractions(*roots: Path) -> dict[str, list[float]]:
 
 
 def most_neighbours(root: Path, rcut_A: float, elements: Sequence[str]) -> list[int]:
+    """`neighbours_in` all frames of a data set."""
+    every = (path for split in SPLITS for path in chain(*folders(root, split).values()))
+    return neighbours_in((atoms for path in every for atoms in frames(path)), rcut_A, elements)
+
+
+def neighbours_in(members: Iterable[Atoms], rcut_A: float, elements: Sequence[str]) -> list[int]:
     """Largest number of neighbours of each element within the cutoff, over all atoms and frames.
 
     What `dp neighbor-stat` finds, in seconds where that takes minutes and gigabytes.
@@ -72,14 +78,13 @@ def most_neighbours(root: Path, rcut_A: float, elements: Sequence[str]) -> list[
     from pymatgen.io.ase import AseAtomsAdaptor
 
     most = np.zeros(len(elements), dtype=int)
-    for folder in (path for split in SPLITS for path in chain(*folders(root, split).values())):
-        for atoms in frames(folder):
-            crystal = AseAtomsAdaptor.get_structure(atoms.copy())
-            centre, neighbour, _, _ = crystal.get_neighbor_list(rcut_A)
-            kind = np.array([elements.index(symbol) for symbol in atoms.symbols])
-            count = np.zeros((len(atoms), len(elements)), dtype=int)
-            np.add.at(count, (centre, kind[neighbour]), 1)
-            most = np.maximum(most, count.max(axis=0))
+    for atoms in members:
+        crystal = AseAtomsAdaptor.get_structure(atoms.copy())
+        centre, neighbour, _, _ = crystal.get_neighbor_list(rcut_A)
+        kind = np.array([elements.index(symbol) for symbol in atoms.symbols])
+        count = np.zeros((len(atoms), len(elements)), dtype=int)
+        np.add.at(count, (centre, kind[neighbour]), 1)
+        most = np.maximum(most, count.max(axis=0))
     return [int(n) for n in most]
 
 

@@ -156,8 +156,8 @@ def _prepare(
         stamp.write_text(json.dumps(fingerprint) + "\n")
     elif not stamp.exists() or json.loads(stamp.read_text()) != fingerprint:
         raise InputError(
-            f"{work}: holds a training with other settings or data. Choose another folder, or move "
-            "this one away to start anew; it is never overwritten."
+            f"{work}: holds a training with other settings or data; it is never overwritten. "
+            "FORCE=1 moves it away and begins anew; or choose another folder."
         )
 
 
