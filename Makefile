@@ -359,7 +359,7 @@ TUNE_ENGINE := $(if $(filter file,$(origin ENGINE)),cp2k,$(ENGINE))
 TUNE_LABELS := $(if $(filter file,$(origin DATA)),inputs/labels/$(SYSTEM)/$(TUNE_ENGINE),$(DATA))
 TUNE_OTHER  := $(filter-out inputs/potentials/$(SYSTEM),$(POTENTIAL:/=))
 TUNED       := $(RUNS)/$(SYSTEM)/finetune/$(if $(filter file,$(origin DATA)),$(TUNE_ENGINE),$(subst /,_,$(DATA:/=)))$(if $(TUNE_OTHER),_$(subst /,_,$(TUNE_OTHER)))
-ifneq ($(filter finetune $(TUNED)/%,$(MAKECMDGOALS)),)
+ifneq ($(filter finetune ship $(TUNED)/%,$(MAKECMDGOALS)),)
   TUNE_BYTES := $(wildcard $(addprefix inputs/,training.toml labels.toml $(SYSTEM).toml) $(TEACHER)/origin.json $(POTENTIAL:/=)/model.pb $(POTENTIAL:/=)/input.json)
   TUNE_BYTES += $(shell find $(TUNE_LABELS) -name '*.npy' -o -name labelled.extxyz -o -path $(TUNE_LABELS) -type f 2>/dev/null | sort)
   TUNE_KEY   := $(dir $(TUNED)).$(notdir $(TUNED))-$(firstword $(shell cat $(TUNE_BYTES) | cksum))
@@ -367,7 +367,7 @@ ifneq ($(filter finetune $(TUNED)/%,$(MAKECMDGOALS)),)
 endif
 
 finetune: $(TUNED)/result.json $(TUNED)/figure.png $(TUNED)/table.tsv $(TUNED)/tuned/card.toml ## From POTENTIAL on to labels of DFT, compared on held-out ones: ENGINE=cp2k, or DATA=labels
-	@echo 'up to date: $(TUNED)/result.json; use the potential with POTENTIAL=$(TUNED)/tuned'
+	@echo 'up to date: $(TUNED)/result.json; use the potential with POTENTIAL=$(TUNED)/tuned; `make ship` keeps it'
 
 $(TUNED)/result.json: $(if $(FORCE),always) $(TUNE_KEY) | $(VENV)
 	@$(STEP) $(if $(FORCE),--afresh) $@ bin/finetune.py $(TUNE_LABELS) --out $(@D) --potential $(POTENTIAL) --teacher $(TEACHER) --engine $(TUNE_ENGINE) --system inputs/$(SYSTEM).toml --threads $(THREADS)
@@ -380,7 +380,17 @@ $(TUNED)/table.tsv: $(TUNED)/result.json | $(VENV)
 
 # tuned, and on request alone; `last` is where the trainings with all labels are
 $(TUNED)/%/card.toml: $(TUNED)/result.json | $(VENV)
-	@$(STEP) $@ bin/ship.py $(TUNED)/last/$* --dataset $(TUNED)/last/data --tested $(TUNED)/last/$*/result.json --out $(@D)
+	@$(STEP) $@ $(call ship_tuned,$*) --out $(@D)
+
+# What is committed: the potential under a name of its own, both cards, the evidence.
+ship_tuned    = bin/ship.py $(TUNED)/last/$(1) --dataset $(TUNED)/last/data --tested $(TUNED)/last/$(1)/result.json --dft $(TUNED)/result.json
+TUNE_SHIPPED := inputs/potentials/$(SYSTEM)-$(TUNE_ENGINE)
+TUNE_SHOWN   := regression/evidence/$(SYSTEM)/finetune
+ship: finetune | $(VENV) ## The fine-tuned potential, cards and evidence to where they are committed: ENGINE=cp2k
+	@$(PY) $(call ship_tuned,tuned) --out $(TUNE_SHIPPED)
+	@$(if $(wildcard $(POTENTIAL:/=)/card.toml),$(PY) bin/card_dft.py $(POTENTIAL:/=) --result $(TUNED)/result.json)
+	@mkdir -p $(TUNE_SHOWN) && cp $(addprefix $(TUNED)/,result.json table.tsv figure.png) $(TUNE_SHOWN)
+	@echo 'to commit: $(TUNE_SHIPPED) $(POTENTIAL:/=)/card.toml $(TUNE_SHOWN); use it with POTENTIAL=$(TUNE_SHIPPED)'
 
 # The loop keeps its own state: every call goes on where it is and makes nothing twice. On a cluster
 # one job does all of it, labels too, until it is finished; with APART=1 it ends where labels are
@@ -612,4 +622,4 @@ help: ## This list
 # (scripts write aside and rename), so make has nothing to delete when a step fails or is stopped.
 .SECONDARY: $(addsuffix /traj.h5,$(STATE_DIRS))
 .PRECIOUS: $(foreach file,traj.h5 result.json msd.npz msd.png msd.pdf mechanism.json mechanism.npz,$(DIFFUSION)/%/$(file)) $(NEB_FOUND)/%/result.json $(NEB)/%/result.json
-.PHONY: always structure diffusion arrhenius pressure-scan column-length mechanism cross-check melting labels label converge train finetune loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help
+.PHONY: always structure diffusion arrhenius pressure-scan column-length mechanism cross-check melting labels label converge train finetune ship loop dpgen-inputs export verify neb benchmark parity lattice eos phonons bench chemical-pressure bench-analysis setup setup-mlip native setup-dft doctor status lint test test-slow regression repin compare clean help

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))  # for what tests of several folders share
 
 for name in (
     "OMP_NUM_THREADS",

@@ -13,6 +13,7 @@ from dpchannel.md.coexist import Coexistence, coexist
 from dpchannel.md.committee import mean_deviation
 from dpchannel.md.single_point import single_point
 from dpchannel.potential.calculator import calculator
+from dpchannel.report.finetune import markdown
 from dpchannel.report.melting import committee_check
 from dpchannel.results import Result, project_root, sha256
 from dpchannel.settings import (
@@ -26,6 +27,7 @@ from dpchannel.statepoint import StatePoint
 from dpchannel.structures.cells import build, repeats
 from dpchannel.structures.classify import classify
 from dpchannel.structures.coexistence import halves
+from tuned import check_committed
 
 INPUTS = project_root() / "inputs"
 FOLDER = INPUTS / "potentials" / "pb10po46o"
@@ -80,6 +82,18 @@ def test_readme_states_the_errors_of_the_card():
         energy, force = row["energy_mae_meV_per_atom"], row["force_mae_eV_per_A"]
         virial = row["virial_mae_meV_per_atom"]
         assert f"| {kind} | {row['frames']} | {energy:.2f} | {force:.3f} | {virial:.2f} |" in readme
+
+
+def test_what_is_measured_beside_dft_is_shipped_and_stated():
+    root = project_root()
+    evidence = root / "regression/evidence/pb10po46o/finetune"
+    if not evidence.is_dir():
+        pytest.skip("nothing is fine-tuned yet: `make ship ENGINE=cp2k`, with 30 labels")
+    result = check_committed(root, "pb10po46o", evidence, INPUTS / "labels/pb10po46o/cp2k")
+    assert result.state["labels"] >= 18 and result.state["held_out"] >= 12
+    readme = (root / "README.md").read_text()
+    missing = [line for line in markdown(result).splitlines() if line not in readme]
+    assert not missing, "paste the table of bin/finetune_table.py into README.md"
 
 
 def test_readme_states_how_many_limits_the_shipped_potential_meets():

@@ -6,6 +6,7 @@ formula unit, and everything stiffer by a tenth, so that the teacher's slope is 
 
 import json
 import re
+import shutil
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from ase.io import write
 
 from dpchannel.potential.data import frames
 from dpchannel.results import Result
+from tuned import check_committed
 
 TEACHER = Path(__file__).resolve().parents[2] / "inputs/labels/pb10po46o/mlip"
 TUNED = "runs/pb10po46o/finetune/dft"
@@ -92,8 +94,47 @@ def test_killed_then_to_the_end(tuning, without_training):
     again = tuning.make(*WORDS)
     assert again.code == 0 and again.err == ""
     assert tuning.files() == before
+    check_more_labels_to_test_on(tuning)
+    check_shipped(tuning)
     write(tuning / "dft/labelled.extxyz", list(stand_in("train", "phonon-41", 1)), append=True)
     assert "bin/finetune.py dft " in tuning.make("-n", *WORDS).out
+
+
+def check_more_labels_to_test_on(project):
+    """Held-out labels that come later are compared with; nothing is trained again."""
+    more = list(stand_in("test", "liquid-82", 2))
+    write(project / "dft/labelled.extxyz", more, format="extxyz", append=True)
+    calls = (project / "dp.log").read_text()
+    done = project.make(*WORDS)
+    assert done.code == 0, done.err
+    assert (project / "dp.log").read_text() == calls
+    result = Result.read(project / TUNED / "result.json")
+    assert result.state["held_out"] == result.quantities["tuned/force_mae"].n == 5
+    assert result.quantities["tuned/force_mae_liquid"].n_independent == 2
+    card = tomllib.loads((project / TUNED / "tuned/card.toml").read_text())
+    assert card["data"]["test"] == {"hop": 2, "hot": 1, "liquid": 2}
+
+
+def check_shipped(project):
+    """`make ship` leaves what is to be committed, where it is committed."""
+    for name in ("inputs/potentials", "regression"):  # so far links to those of this checkout
+        real = (project / name).resolve()
+        (project / name).unlink()
+        shutil.copytree(real, project / name)
+    done = project.make("ship", *WORDS[1:])
+    assert done.code == 0, done.err
+    assert "to commit: inputs/potentials/pb10po46o-cp2k inputs/potentials/pb10po46o/card.toml" in (
+        done.out
+    )
+    shown = project / "regression/evidence/pb10po46o/finetune"
+    result = check_committed(project.path, "pb10po46o", shown, project / "dft")
+    text = (shown / "result.json").read_text()
+    assert str(project.path) not in text and result.state["start"] == "inputs/potentials/pb10po46o"
+    # a potential of its own: other tasks take it by name, and keep its results apart
+    words = ("-n", "lattice", "POTENTIAL=inputs/potentials/pb10po46o-cp2k")
+    assert "benchmark/dp_inputs_potentials_pb10po46o-cp2k/lattice" in project.make(*words).out
+    before = project.files()
+    assert project.make(*WORDS).code == 0 and project.files() == before
 
 
 def check_mixture(project):

@@ -12,8 +12,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from dpchannel.errors import InputError
 from dpchannel.potential import card, test
-from dpchannel.results import Result, sha256
-from dpchannel.settings import RangeSettings, TargetSettings
+from dpchannel.potential.card_dft import add_dft
+from dpchannel.results import Quantity, Result, project_root, sha256
+from dpchannel.settings import CardSettings, RangeSettings, TargetSettings, load
 
 TARGETS = TargetSettings(
     energy_meV_per_atom=2.0, force_eV_per_A=0.08, virial_meV_per_atom=10.0, frames=4
@@ -201,6 +202,20 @@ def test_its_input_goes_along_and_names_the_data_where_they_lie(trained, tmp_pat
     assert systems == {"systems": ["../set/train/hop-41"]}
 
 
+def test_committed_beside_data_that_are_not_it_names_none(trained, tmp_path, monkeypatch):
+    """runs/ is not committed: paths into it would lead nowhere in another checkout."""
+    monkeypatch.setattr(card, "project_root", lambda: tmp_path)
+    path = trained[0] / "input.json"
+    content = json.loads(path.read_text())
+    content["training"]["training_data"]["auto_prob"] = "prob_sys_size"
+    content["training"]["validation_data"] = {"systems": ["../set/test/hop-41"], "batch_size": 1}
+    path.write_text(json.dumps(content))
+    folder = ship(trained, tmp_path / "inputs/potentials/tuned").parent
+    left = json.loads((folder / "input.json").read_text())
+    assert left["training"] == {"numb_steps": 20, "seed": 1, "training_data": {"systems": []}}
+    assert left["model"] == content["model"]
+
+
 def test_frames_mixed_in_stay_named_and_count_for_the_range(trained, tmp_path):
     """Fine-tuned on few hot frames, with cold and stretched ones of another data set."""
     work, dataset, _ = trained
@@ -231,6 +246,72 @@ def test_frames_mixed_in_stay_named_and_count_for_the_range(trained, tmp_path):
     assert left["training"]["training_data"]["systems"] == [
         "../set/train/hop-41", "../teacher/train/hop-41",
     ]  # fmt: skip
+
+
+def compared(model: Path) -> Result:
+    """What bin/finetune.py gives, in short."""
+    found = {
+        "energy_mae": Quantity(1.234567, "meV/atom", 0.123, n=12, n_independent=11),
+        "force_mae": Quantity(0.0567, "eV/A", 0.005, n=12, n_independent=11),
+        "force_slope": Quantity(0.987, "1", 0.012, n=999, n_independent=11),
+        "force_mae_hop": Quantity(0.05, "eV/A", n=1, n_independent=1),
+        "force_rmse_hop": Quantity(0.06, "eV/A", n=1),
+        "force_mae_of_O": Quantity(0.06, "eV/A", 0.006, n=12),
+        "force_slope_of_O": Quantity(0.98, "1", 0.01, n=500),
+        "gain": Quantity(0.03, "eV/A", 0.01, n=12),
+    }
+    worse = {k: Quantity(2 * q.value, q.unit, q.stderr, n=q.n) for k, q in found.items()}
+    every = {f"tuned/{k}": q for k, q in found.items()} | {
+        f"start/{k}": q for k, q in worse.items()
+    }
+    files = {"n00018/tuned/model.pb": sha256(model), "n00005/tuned/model.pb": "0"}
+    state = {"engine": "cp2k PBE", "labels": 18, "held_out": 12}
+    return Result("finetune", "x", state, every, [], files, {"potential": {"sha256": "start's"}})
+
+
+def test_the_errors_beside_dft_stand_in_the_card(trained, tmp_path):
+    path = ship(trained, tmp_path / "shipped")
+    before = tomllib.loads(path.read_text())
+    for _ in range(2):  # renewed, not added to
+        add_dft(path.parent, compared(trained[0] / "model.pb"), "tuned")
+    after = tomllib.loads(path.read_text())
+    assert after.pop("dft") == {
+        "engine": "cp2k PBE", "held_out": 12, "trajectories": 11, "trained_on": 18,
+        "class": {
+            "all": {
+                "frames": 12, "energy_mae_meV_per_atom": 1.235,
+                "energy_mae_stderr_meV_per_atom": 0.12, "force_mae_eV_per_A": 0.0567,
+                "force_mae_stderr_eV_per_A": 0.005, "force_slope": 0.987,
+                "force_slope_stderr": 0.012,
+            },
+            "hop": {"frames": 1, "force_mae_eV_per_A": 0.05},
+        },
+        "element": {
+            "O": {
+                "frames": 12, "force_mae_eV_per_A": 0.06, "force_mae_stderr_eV_per_A": 0.006,
+                "force_slope": 0.98, "force_slope_stderr": 0.01,
+            },
+        },
+    }  # fmt: skip
+    assert after == before
+    load(CardSettings, path)
+
+
+def test_the_errors_of_another_model_do_not_enter_a_card(trained, tmp_path):
+    path = ship(trained, tmp_path / "shipped")
+    text = path.read_text()
+    for result, name in ((compared(trained[0] / "model.pb"), "start"), (trained[2], "tuned")):
+        with pytest.raises(InputError, match=r"compares another model as 'start'|of assess"):
+            add_dft(path.parent, result, name)
+    with pytest.raises(InputError, match="damaged"):
+        add_dft(tmp_path, compared(trained[0] / "model.pb"), "tuned")
+    assert path.read_text() == text
+
+
+def test_a_card_is_written_as_it_was_read():
+    """`[dft]` is added by reading and writing; nothing else may change."""
+    for path in sorted((project_root() / "inputs/potentials").glob("*/card.toml")):
+        assert card.toml(tomllib.loads(path.read_text())) == path.read_text()
 
 
 def test_a_range_beyond_the_data_is_refused(trained, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Mapping
@@ -15,12 +16,17 @@ from dpchannel.errors import InputError
 from dpchannel.potential.data import fractions
 from dpchannel.potential.deepmd_input import read_input
 from dpchannel.potential.frozen import COMPRESSED, MODEL
-from dpchannel.results import Result, relative, replacing, sha256
+from dpchannel.potential.test import ALL
+from dpchannel.results import Quantity, Result, project_root, relative, replacing, sha256
 
 if TYPE_CHECKING:
     from dpchannel.settings import RangeSettings
 
 SCHEMA = "dpchannel.potential/1"
+_UNITS = {"meV/atom": "meV_per_atom", "eV/A": "eV_per_A"}
+_ERROR = re.compile(
+    r"(?P<what>(energy|force|virial)_mae|force_slope)(_of_(?P<element>\w+)|_(?P<kind>\w+))?"
+)
 PACKAGES = ("deepmd-kit", "tensorflow-cpu", "tensorflow", "numpy")
 
 
@@ -86,14 +92,30 @@ def ship(
 
 
 def _copy_input(work: Path, dataset: Path, folder: Path) -> None:
-    """The input.json, naming `dataset` where it lies: what training goes on from, with model.pb."""
+    """The input.json, naming `dataset` where it lies: what training goes on from, with model.pb.
+
+    Beside the committed inputs it names no data when some are not committed: card.toml says more.
+    """
     content = read_input(work)
-    for name in ("training_data", "validation_data"):
-        if part := content["training"].get(name):
-            kept = [_now_at((work / p).resolve(), dataset.resolve()) for p in part["systems"]]
-            part["systems"] = [os.path.relpath(path, folder.resolve()) for path in kept]
+    training, home = content["training"], project_root() / "inputs"
+    named = {
+        name: [_now_at((work / p).resolve(), dataset.resolve()) for p in part["systems"]]
+        for name in ("training_data", "validation_data")
+        if (part := training.get(name))
+    }
+    if _within(folder, home) and not all(
+        _within(p, home) for paths in named.values() for p in paths
+    ):
+        training["training_data"], named = {"systems": []}, {}
+        training.pop("validation_data", None)
+    for name, paths in named.items():
+        training[name]["systems"] = [os.path.relpath(path, folder.resolve()) for path in paths]
     with replacing(folder / "input.json") as aside:
         aside.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _within(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())
 
 
 def _now_at(folder: Path, dataset: Path) -> Path:
@@ -126,6 +148,14 @@ def toml(content: Mapping[str, Any]) -> str:
     return "\n".join(_table(content, ())) + "\n"
 
 
+def read_card(path: Path) -> dict[str, Any]:
+    """Content of a card.toml; InputError when it is missing or damaged."""
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}). Ship the potential again.") from None
+
+
 def zero_of(potential: Path) -> str:
     """Whose zero a potential's energies count from: the engine of its labels, by its card.
 
@@ -138,10 +168,7 @@ def zero_of(potential: Path) -> str:
     path = potential.parent / "card.toml"
     if not path.is_file():
         return ""
-    try:
-        data = tomllib.loads(path.read_text()).get("data", {})
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}). Ship the potential again.") from None
+    data = read_card(path).get("data", {})
     engines = data.get("engine", [])
     return str(engines[0]) if len(engines) == 1 and "alignment" not in data else ""
 
@@ -154,6 +181,7 @@ def _content(
     max_force_difference: float,
 ) -> dict[str, Any]:
     descriptor, fitting = settings["model"]["descriptor"], settings["model"]["fitting_net"]
+    by_class = errors(test.quantities)["class"]
     return {
         "schema": SCHEMA,
         "model": {
@@ -173,14 +201,14 @@ def _content(
             "temperature_K": list(span.temperature_K),
             "pressure_GPa": list(span.pressure_GPa),
         },
-        "errors": _errors(test),
+        "errors": by_class,
         "targets": {check.name: {"met": check.ok, "text": check.text} for check in test.checks},
         "compression": {"max_force_difference_eV_per_A": float(f"{max_force_difference:.3g}")},
         "data": {
             "engine": sorted(origin["engine"]),
             "label_versions": origin["versions"],
             "train": origin["frames"]["train"],
-            "test": origin["frames"]["test"],
+            "test": {kind: row["frames"] for kind, row in by_class.items() if kind != ALL},
             "refused": origin["refused"]["count"],
         },
         "settings": {key: settings[key] for key in ("learning_rate", "loss")},
@@ -188,16 +216,27 @@ def _content(
     }
 
 
-def _errors(test: Result) -> dict[str, dict[str, Any]]:
-    """Mean absolute errors by class; units in the key names."""
-    unit = {"meV/atom": "meV_per_atom", "eV/A": "eV_per_A"}
-    found: dict[str, dict[str, Any]] = {}
-    for name, quantity in test.quantities.items():
-        what, kind = name.split("_mae")[0], name.partition("_mae")[2].lstrip("_") or "all"
-        if "_mae" in name and quantity.value is not None:
-            row = found.setdefault(kind, {"frames": quantity.n})
-            row[f"{what}_mae_{unit[quantity.unit]}"] = float(f"{quantity.value:.4g}")
-    return found
+def errors(found: Mapping[str, Quantity]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Mean absolute errors and slopes of forces, each with its standard error where it has one.
+
+    Returns
+    -------
+    dict            by "class" (`all` among them) and by "element"; units in the key names
+    """
+    rows: dict[str, dict[str, dict[str, Any]]] = {"class": {}, "element": {}}
+    for name, quantity in found.items():
+        if not (match := _ERROR.fullmatch(name)) or quantity.value is None:
+            continue
+        what, kind, element, unit = match["what"], match["kind"], match["element"], ""
+        if not what.endswith("slope"):
+            unit = f"_{_UNITS[quantity.unit]}"
+        row = rows["element" if element else "class"].setdefault(element or kind or ALL, {})
+        if unit:
+            row.setdefault("frames", quantity.n)
+        row[f"{what}{unit}"] = float(f"{quantity.value:.4g}")
+        if quantity.stderr is not None:
+            row[f"{what}_stderr{unit}"] = float(f"{quantity.stderr:.2g}")
+    return rows
 
 
 def _check_span(span: RangeSettings, origin: dict[str, Any], dataset: Path) -> bool:

@@ -117,6 +117,7 @@ class CardSettings(Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, dict[str, str]] = Field(default_factory=dict)
+    dft: dict[str, Any] = Field(default_factory=dict)
 
 
 class TrainingSettings(Strict):
