@@ -16,6 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from dpchannel.potential.data import frames
+from dpchannel.potential.train import read_curve
 from dpchannel.results import Result
 from tuned import check_committed
 
@@ -56,9 +57,16 @@ def tuning(project):
     write(project / "dft/labelled.extxyz", members, format="extxyz")
     path = project / "inputs/training.toml"
     head, table, rest = re.split(r"(?s)(\[finetune\].*?)(?=\n\[)", path.read_text())
-    for key, value in {"steps": 40, "alone_steps": 4, "least_labels": 8, "curve": [4, 40]}.items():
+    for key, value in {
+        "steps": [10, 40],
+        "alone_steps": 4,
+        "least_labels": 8,
+        "curve": [4, 40],
+    }.items():
         table, n = re.subn(rf"(?m)^{key} = (\[.*\]|\S+)", f"{key} = {value}", table)
         assert n == 1
+    rest, n = re.subn(r"(\[finetune.loss\].*\n)energy = .*", r"\1energy = [1.0, 33.0]", rest)
+    assert n == 1
     path.write_text(head + table + rest)
     return project
 
@@ -151,6 +159,9 @@ def check_mixture(project):
         assert tuned["model"][part]["neuron"] == alone["model"][part]["neuron"]
     rates = [one["learning_rate"]["start_lr"] for one in (tuned, alone)]
     assert rates[0] < rates[1]
+    # the weights of its own loss, and no more steps than are allowed
+    assert tuned["loss"]["limit_pref_e"] == 33.0 != alone["loss"]["limit_pref_e"]
+    assert (tuned["training"]["numb_steps"], alone["training"]["numb_steps"]) == (40, 4)
 
 
 def check_result(result: Result):
@@ -182,8 +193,14 @@ def test_trained_in_earnest(tuning):
     done = tuning.make(*WORDS)
     assert done.code == 0, done.err
     print(f"{done.cpu_s:.0f} s of processor time")
-    log = (tuning / TUNED / "n00008/tuned/train.log").read_text()
-    assert "inputs/potentials/pb10po46o/model.pb" in log
+    # training begins with the potential: errors of the first step are its own, not those of chance
+    first = {
+        name: read_curve(tuning / TUNED / "n00008" / name / "lcurve.out")[0]
+        for name in ("tuned", "alone")
+    }
+    print(first)
+    assert first["tuned"]["step"] == 0
+    assert first["tuned"]["rmse_f"] < 0.5 * first["alone"]["rmse_f"]
     found = Result.read(tuning / TUNED / "result.json").quantities
     print({k: q.value for k, q in found.items() if k.endswith(("/force_slope", "/force_mae"))})
     assert found["tuned/force_slope"].value > found["start/force_slope"].value

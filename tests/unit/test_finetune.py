@@ -10,6 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from pydantic import ValidationError
 
 from dpchannel.errors import EngineMissing, InputError
 from dpchannel.labels.dataset import build
@@ -27,6 +28,7 @@ from dpchannel.settings import (
     TrainingSettings,
     load,
 )
+from dpchannel.settings.training import FinetuneSettings
 
 INPUTS = project_root() / "inputs"
 SHIPPED = INPUTS / "potentials/pb10po46o"
@@ -234,6 +236,14 @@ def test_the_network_is_that_of_the_start_whatever_the_settings_say():
     assert list(network.fitting) == content["fitting_net"]["neuron"]
     assert settings.descriptor.type_one_side == content["descriptor"]["type_one_side"]
     assert settings.descriptor.sel_margin == TRAINING.descriptor.sel_margin
+
+
+def test_steps_grow_with_the_labels_within_limits():
+    """A fixed number would be a thousand passes over five labels and ten over five hundred."""
+    how = TRAINING.finetune.model_copy(update={"steps_per_label": 300, "steps": (1500, 24000)})
+    assert [how.steps_for(n) for n in (2, 5, 18, 80, 320)] == [1500, 1500, 5400, 24000, 24000]
+    with pytest.raises(ValidationError, match="write the fewest, then the most"):
+        FinetuneSettings.model_validate(how.model_dump() | {"steps": (5, 4)})
 
 
 @pytest.mark.parametrize(

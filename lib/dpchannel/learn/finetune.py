@@ -163,12 +163,12 @@ def _aligned(job: Job, labels: Labels, sizes: Sequence[int]) -> dict[int, Alignm
 def _train(job: Job, n: int, name: str) -> None:
     """TUNED goes on from the start with frames of the teacher mixed in; ALONE does neither."""
     how, tuned = job.training.finetune, name == TUNED
-    settings, network = same_network(
-        job.training, job.start, steps=how.steps if tuned else how.alone_steps
-    )
+    steps = how.steps_for(n) if tuned else how.alone_steps
+    settings, network = same_network(job.training, job.start, steps=steps)
     if tuned:
-        rate = settings.learning_rate.model_copy(update={"start": how.start_rate})
-        settings = settings.model_copy(update={"learning_rate": rate})
+        lower = {"start": how.start_rate, "decay_steps": how.decay_steps}
+        rate = settings.learning_rate.model_copy(update=lower)
+        settings = settings.model_copy(update={"learning_rate": rate, "loss": how.loss})
     train(
         job.folder(n) / DATA,
         job.folder(n) / name,

@@ -156,8 +156,9 @@ def _prepare(
         stamp.write_text(json.dumps(fingerprint) + "\n")
     elif not stamp.exists() or json.loads(stamp.read_text()) != fingerprint:
         raise InputError(
-            f"{work}: holds a training with other settings or data; it is never overwritten. "
-            "FORCE=1 moves it away and begins anew; or choose another folder."
+            f"{work}: holds a training with other settings or data; it is never overwritten. Move "
+            "it away to begin anew, as `make train` and `make finetune` do with FORCE=1, or choose "
+            "another folder."
         )
 
 

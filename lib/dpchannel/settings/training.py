@@ -66,12 +66,25 @@ class FinetuneSettings(Strict):
     """From the weights of one potential on to labels of another engine."""
 
     start_rate: float = Field(gt=0)
-    steps: int = Field(gt=0)
+    decay_steps: int = Field(gt=0)
+    steps_per_label: int = Field(gt=0)
+    steps: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    loss: LossSettings
     teacher_share: float = Field(ge=0, le=0.5)
     alone_steps: int = Field(gt=0)
     least_labels: int = Field(ge=2)
     curve: tuple[Annotated[int, Field(ge=2)], ...]
     targets: TargetSettings
+
+    def steps_for(self, labels: int) -> int:
+        """In proportion to the number of labels, within `steps`, fewest and most."""
+        return min(max(self.steps[0], self.steps_per_label * labels), self.steps[1])
+
+    @model_validator(mode="after")
+    def _fewest_first(self) -> "FinetuneSettings":
+        if self.steps[0] > self.steps[1]:
+            raise ValueError(f"steps = {list(self.steps)}: write the fewest, then the most")
+        return self
 
 
 class RangeSettings(Strict):
