@@ -34,6 +34,7 @@ def plot_finetune(path: Path, out: list[Path]) -> None:
     targets, sizes = result.provenance["settings"]["targets"], result.state["curve"]
     with house_style():
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
 
         figure = Figure(figsize=(9.2, 2.8), layout="constrained")
         panels = figure.subplots(1, len(PANELS))
@@ -42,6 +43,8 @@ def plot_finetune(path: Path, out: list[Path]) -> None:
             if target:
                 axes.axhline(targets[target], color=REFERENCE, lw=0.8, ls=":", label="target")
                 axes.set_yscale("log")
+                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter("{x:g}")
             axes.set(xscale="log", xlabel="labels to train on", title=title)
             axes.set_xticks(sizes, labels=map(str, sizes))
             axes.minorticks_off()
