@@ -200,7 +200,7 @@ def test_trained_in_earnest(tuning):
     }
     print(first)
     assert first["tuned"]["step"] == 0
-    assert first["tuned"]["rmse_f"] < 0.5 * first["alone"]["rmse_f"]
+    assert first["tuned"]["rmse_f_trn"] < 0.5 * first["alone"]["rmse_f_trn"]
     found = Result.read(tuning / TUNED / "result.json").quantities
     print({k: q.value for k, q in found.items() if k.endswith(("/force_slope", "/force_mae"))})
     assert found["tuned/force_slope"].value > found["start/force_slope"].value
