@@ -1,123 +1,19 @@
-"""Errors of a potential by class, and the card that states them."""
+"""The card of a potential, and what is shipped beside it."""
 
 import json
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
-from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
-from ase.calculators.singlepoint import SinglePointCalculator
+from assessed import assessed, frame
 
 from dpchannel.errors import InputError
-from dpchannel.potential import card, test
+from dpchannel.potential import card
 from dpchannel.potential.card_dft import add_dft
 from dpchannel.results import Quantity, Result, project_root, sha256
-from dpchannel.settings import CardSettings, RangeSettings, TargetSettings, load
+from dpchannel.settings import CardSettings, RangeSettings, load
 
-TARGETS = TargetSettings(
-    energy_meV_per_atom=2.0, force_eV_per_A=0.08, virial_meV_per_atom=10.0, frames=4
-)
 SPAN = RangeSettings(temperature_K=(0.0, 1800.0), pressure_GPa=(-1.0, 8.0))
-VOLUME = 64.0
-
-
-class Constant(Calculator):
-    """A potential whose answer is one number each."""
-
-    implemented_properties = ("energy", "forces", "stress")
-
-    def __init__(self, energy=0.0, force=0.0, stress=0.0):
-        super().__init__()
-        self.given = energy, force, stress
-
-    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
-        energy, force, stress = self.given
-        self.results = {
-            "energy": energy,
-            "forces": np.full((len(atoms), 3), force),
-            "stress": np.full(6, stress),
-        }
-
-
-def frame(energy=0.0):
-    atoms = Atoms("PbO", positions=[[0, 0, 0], [2, 0, 0]], cell=[4, 4, 4], pbc=True)
-    zero = {"forces": np.zeros((2, 3)), "stress": np.zeros(6)}
-    atoms.calc = SinglePointCalculator(atoms, energy=energy, **zero)
-    return atoms
-
-
-def named(atoms, trajectory):
-    atoms.info["trajectory"] = trajectory
-    return atoms
-
-
-def assessed(calculator=None, **kinds):
-    members = kinds or {"hop": [frame(), frame(0.02)], "liquid": [frame(-0.02), frame()]}
-    return test.quantities(test.assess(calculator or Constant(), members, lambda line: None))
-
-
-def test_energy_errors_are_per_atom_and_per_class():
-    """Labels 0, 20 | -20, 0 meV for two atoms: MAE 5, RMSE sqrt(50) meV/atom in each class."""
-    found = assessed()
-    assert found["energy_mae_hop"].value == pytest.approx(5.0)
-    assert found["energy_rmse_liquid"].value == pytest.approx(np.sqrt(50.0))
-    assert found["energy_mae"].value == pytest.approx(5.0)
-    assert (found["energy_mae"].n, found["energy_mae_hop"].n) == (4, 2)
-    assert found["energy_mae"].unit == "meV/atom"
-
-
-def test_force_and_virial_errors():
-    """A stress off by s everywhere is a virial off by s V / n per atom."""
-    found = assessed(Constant(force=0.05, stress=1e-4))
-    assert found["force_mae"].value == pytest.approx(0.05)
-    assert found["virial_mae"].value == pytest.approx(1e3 * 1e-4 * VOLUME / 2)
-
-
-def test_the_error_of_an_mae_is_the_scatter_of_trajectories_not_of_their_frames():
-    """Three alike frames of each of 16 trajectories that are off by |N(0, 2 meV)| per atom."""
-    rng, claimed, seen = np.random.default_rng(3), [], []
-    for _ in range(200):
-        members = [
-            named(frame(energy), f"run-{n}")
-            for n, energy in enumerate(0.004 * rng.normal(size=16))
-            for _ in range(3)
-        ]
-        found = assessed(hop=members)["energy_mae_hop"]
-        claimed.append(found.stderr)
-        seen.append(found.value)
-    assert (found.n, found.n_independent) == (48, 16)
-    assert np.mean(claimed) == pytest.approx(np.std(seen), rel=0.15)  # 200 know it to 5 %
-
-
-def test_frames_of_one_trajectory_or_of_an_unknown_one_give_no_error():
-    assert assessed()["force_mae"].stderr is None
-    alone = assessed(hop=[named(frame(), "a"), named(frame(0.02), "a")])["energy_mae"]
-    assert alone.stderr is None and alone.n_independent == 1
-
-
-def test_targets_become_checks():
-    good = {c.name: c.ok for c in test.checks(assessed(Constant(energy=0.001)), TARGETS)}
-    assert good == {"energy_mae": False, "force_mae": True, "virial_mae": True, "frames": True}
-
-
-def test_no_frame_is_refused():
-    with pytest.raises(InputError, match="no labelled frame"):
-        test.assess(Constant(), {}, lambda line: None)
-
-
-def test_the_table_has_a_row_per_class():
-    rows = test.table(assessed())
-    assert [row[0] for row in rows] == ["class", "hop", "liquid", "all"]
-    assert len({len(row) for row in rows}) == 1
-
-
-def test_force_difference_is_the_largest_component():
-    assert test.force_difference(Constant(force=0.1), Constant(force=-0.2), [frame()]) == (
-        pytest.approx(0.3)
-    )
 
 
 @pytest.fixture
