@@ -15,7 +15,8 @@ from dpchannel.md.heat import Heated, heat
 from dpchannel.md.rest import at_rest
 from dpchannel.physics.order import nearest_distance_A
 from dpchannel.report.coexistence import Searched, quantities, see
-from dpchannel.report.heating import Run, Watched, look, look_at_rest
+from dpchannel.report.heated_structure import Watched
+from dpchannel.report.heating import Run, look, look_at_rest
 from dpchannel.report.melting import analyse
 from dpchannel.settings import MDSettings, load
 from dpchannel.settings.crystal import MeltingPairs

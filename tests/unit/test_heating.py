@@ -1,12 +1,17 @@
 """The block test of a run at one temperature: drifts are marked, noise is averaged."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from dpchannel.report.heating import MAX_DRIFT_KT, MAX_DRIFT_V, _unequilibrated
+from dpchannel.report.heating import unequilibrated
+from dpchannel.settings import load
+from dpchannel.settings.melting import MeltingSettings
 from dpchannel.units import boltzmann_in_ev_per_k
 
 N_ATOM, KELVIN, FRAMES = 41, 1000.0, 400
+HOW = load(MeltingSettings, Path(__file__).resolve().parents[2] / "inputs/melting.toml").detection
 KT = boltzmann_in_ev_per_k() * KELVIN * N_ATOM
 
 
@@ -26,30 +31,30 @@ def run(seed, *, V_drift=0.0, H_drift=0.0, correlation=5):
 
 def test_a_run_at_rest_is_averaged():
     """Of 200 runs none may be refused but by chance: a limit and an error must both be passed."""
-    refused = [_unequilibrated(run(seed), KELVIN, N_ATOM) for seed in range(200)]
+    refused = [unequilibrated(run(seed), KELVIN, N_ATOM, HOW) for seed in range(200)]
     assert sum(map(bool, refused)) <= 10  # 5 % at the most
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_drift_that_matters_is_marked_with_its_size(sign):
-    drift = sign * 6 * MAX_DRIFT_V * 650
-    text = _unequilibrated(run(1, V_drift=drift), KELVIN, N_ATOM)
+    drift = sign * 6 * HOW.drift_volume * 650
+    text = unequilibrated(run(1, V_drift=drift), KELVIN, N_ATOM, HOW)
     assert (
         text.startswith(f"V drifts by {'+' if sign > 0 else '-'}") and "equilibrate longer" in text
     )
-    text = _unequilibrated(run(1, H_drift=sign * 6 * MAX_DRIFT_KT * KT), KELVIN, N_ATOM)
+    text = unequilibrated(run(1, H_drift=sign * 6 * HOW.drift_kT * KT), KELVIN, N_ATOM, HOW)
     assert text.startswith("H drifts by")
 
 
 def test_a_sharp_drift_too_small_to_matter_is_averaged():
     """Known well, yet a tenth of what counts."""
     quiet = {name: x.mean() + 1e-3 * (x - x.mean()) for name, x in run(2).items()}
-    quiet["V"] = quiet["V"] + np.linspace(0, 0.1 * MAX_DRIFT_V * 650, FRAMES)
-    assert _unequilibrated(quiet, KELVIN, N_ATOM) == ""
+    quiet["V"] = quiet["V"] + np.linspace(0, 0.1 * HOW.drift_volume * 650, FRAMES)
+    assert unequilibrated(quiet, KELVIN, N_ATOM, HOW) == ""
 
 
 def test_a_relaxation_that_has_not_ended_is_marked():
     """Exponential, with the length of the run as its time."""
     still = run(3)
-    still["V"] = still["V"] + 12 * MAX_DRIFT_V * 650 * np.exp(-np.arange(FRAMES) / FRAMES)
-    assert "V drifts by -" in _unequilibrated(still, KELVIN, N_ATOM)
+    still["V"] = still["V"] + 12 * HOW.drift_volume * 650 * np.exp(-np.arange(FRAMES) / FRAMES)
+    assert "V drifts by -" in unequilibrated(still, KELVIN, N_ATOM, HOW)

@@ -10,9 +10,9 @@ from dpchannel.errors import InputError
 from dpchannel.physics import melting
 from dpchannel.physics.melting import MELTED, SOLID, UNCLEAR, Bracket
 from dpchannel.report import table
+from dpchannel.report.heated_runs import watched
 from dpchannel.report.heating import Look
 from dpchannel.report.melting import analyse
-from dpchannel.report.melting_task import watched
 from dpchannel.results import Result
 from dpchannel.settings import load
 from dpchannel.settings.melting import MeltingSettings
@@ -31,7 +31,7 @@ def volume(melts_K=np.inf, jump=0.06, noise=0.0005, seed=1):
 
 
 def jump_bracket(v, e, n_sigma=3.0):
-    flags = melting.jump_flags(T, v, e, 0.015 * np.ones(len(T)), n_sigma=n_sigma)
+    flags = melting.jump_flags(T, v, e, 0.015 * np.ones(len(T)), n_sigma=n_sigma, branch_points=5)
     return melting.bracket(T, flags)
 
 
@@ -78,6 +78,12 @@ def test_solid_above_melted_is_said_and_covered():
     found = melting.bracket(np.arange(6) * 100.0, flags)
     assert (found.low_K, found.high_K) == (100, 500)
     assert found.text == "not one transition: melted at 200 K, solid at 400 K"
+
+
+def test_what_cannot_be_told_above_the_last_solid_is_no_crystal():
+    flags = np.array([SOLID, SOLID, UNCLEAR, UNCLEAR])
+    found = melting.bracket(np.arange(4) * 100.0, flags)
+    assert (found.low_K, found.kind, found.text) == (100, "lower_bound", "unclear above")
 
 
 def test_melted_everywhere_is_an_upper_bound():
@@ -130,8 +136,8 @@ def test_expansion_is_the_slope_over_the_mean():
     "call",
     [
         lambda: melting.combine({}),
-        lambda: melting.jump_flags(T[::-1], T, T, T, n_sigma=3),
-        lambda: melting.jump_flags(T, T[1:], T, T, n_sigma=3),
+        lambda: melting.jump_flags(T[::-1], T, T, T, n_sigma=3, branch_points=5),
+        lambda: melting.jump_flags(T, T[1:], T, T, n_sigma=3, branch_points=5),
         lambda: melting.expansion_per_K(T[:1], T[:1], T[:1]),
     ],
 )
@@ -146,6 +152,7 @@ def test_series_that_make_no_sense_are_refused(call):
         ("[0, 300, 700, 1000,", "[0, 300, 1000, 700,", "700 K comes after 1000 K"),
         ("volume_jump = 0.015", "volume_jump = 0", "volume_jump"),
         ("contrast_edge_A = 24.0", "contrast_edge_A = 16.0", "half an edge"),
+        ("window_ps = 2.0", "window_ps = 1.0", "four times first_lag_ps"),
         ("high_K = 1500\ntolerance_K = 200", "high_K = 600\ntolerance_K = 200", "must increase"),
         ("lindemann = 0.2", "lindeman = 0.2", "lindeman"),
     ],
@@ -186,6 +193,7 @@ def seen(kelvin):
     """A crystal that expands, its melt at 1200 K; at 600 K it drifted and was not averaged."""
     liquid = kelvin >= 1200
     values = {
+        "lindemann": (0.3 if kelvin >= 1500 else 0.1, 0.001),
         "V": (650.0 * (1 + 4e-5 * kelvin + 0.06 * liquid), 0.05 * (kelvin > 0)),
         "H": (-230.0 + 0.01 * kelvin + 5 * liquid, 0.02 * (kelvin > 0)),
     }

@@ -16,7 +16,6 @@ from dpchannel.physics.arrays import Array
 SOLID, UNCLEAR, MELTED = -1, 0, 1
 Flags = NDArray[np.int64]
 
-BRANCH_POINTS = 5  # of the solid, nearest in temperature, that a curve is laid through
 MIN_BRANCH = 3  # fewer points cannot contradict a line
 
 
@@ -56,9 +55,18 @@ class Combined:
 
 
 def jump_flags(
-    temperature_K: Array, values: Array, stderr: Array, min_jump: Array, *, n_sigma: float
+    temperature_K: Array,
+    values: Array,
+    stderr: Array,
+    min_jump: Array,
+    *,
+    n_sigma: float,
+    branch_points: int,
 ) -> Flags:
     """Is a value above the straight line and the parabola through the solid points below it?
+
+    For runs at one temperature each, which are a crystal or a melt; a ramp takes
+    branches.spread_jump.
 
     Parameters
     ----------
@@ -66,19 +74,20 @@ def jump_flags(
     values, stderr : (n,)       volume, enthalpy or the like, nan where not measured
     min_jump : (n,)             smaller jumps are no melting, in the unit of `values`
     n_sigma : float             errors by which a point must be off
+    branch_points : int         of the solid, nearest in temperature, that a curve is laid through
 
     Returns
     -------
     (n,)                        the first MIN_BRANCH points count as solid: nothing tells otherwise
     """
-    _check(temperature_K, values, stderr, min_jump)
+    require_series(temperature_K, values, stderr, min_jump)
     flags = np.full(len(values), UNCLEAR)
     branch: list[int] = []
     for k in np.flatnonzero(np.isfinite(values)):
         if len(branch) < MIN_BRANCH:
             flags[k] = SOLID
         else:
-            near = np.array(branch[-BRANCH_POINTS:])
+            near = np.array(branch[-branch_points:])
             at = float(temperature_K[k])
             # a crystal near melting expands faster than a straight line: a jump is above both
             said = []
@@ -99,7 +108,7 @@ def level_flags(
     values: Array, stderr: Array, *, limit: float, melted_above: bool, n_sigma: float
 ) -> Flags:
     """Which side of a limit each value is on, by `n_sigma` errors: (n,); nan is unclear."""
-    _check(values, values, stderr)
+    require_series(values, values, stderr)
     off, reach = np.asarray(values) - limit, n_sigma * np.asarray(stderr)
     if not melted_above:
         off = -off
@@ -113,8 +122,11 @@ def bracket(temperature_K: Array, flags: Flags) -> Bracket:
     """
     solid, melted = np.flatnonzero(flags == SOLID), np.flatnonzero(flags == MELTED)
     if not melted.size:
-        low = float(temperature_K[solid[-1]]) if solid.size else None
-        return Bracket(low, None, "never melted" if solid.size else "not measured")
+        if not solid.size:
+            return Bracket(None, None, "not measured, or unclear at every temperature")
+        last = int(solid[-1])
+        text = "never melted" if last == len(flags) - 1 else "unclear above"
+        return Bracket(float(temperature_K[last]), None, text)
     first = int(melted[0])
     below = solid[solid < first]
     low = float(temperature_K[below[-1]]) if below.size else None
@@ -187,22 +199,31 @@ def _extrapolated(x: Array, y: Array, stderr: Array, at: float, degree: int) -> 
 
 def _fit(x: Array, y: Array, stderr: Array, degree: int = 1) -> tuple[Array, Array]:
     """Coefficients, highest power first, and their covariance, of weighted least squares."""
+    coefficients, root, chi2 = fit_polynomial(x, y, stderr, degree)
+    covariance: Array = root @ root.T
+    if len(x) > degree + 1:
+        covariance = covariance * max(1.0, chi2 / (len(x) - degree - 1))
+    return coefficients, covariance
+
+
+def fit_polynomial(x: Array, y: Array, stderr: Array, degree: int) -> tuple[Array, Array, float]:
+    """Weighted least squares: coefficients, highest power first, the root of their covariance
+    (degree + 1, n), and chi square.
+    """
     x, y = np.asarray(x, float), np.asarray(y, float)
     smallest = 1e-9 * max(1e-300, float(np.abs(y).max()))
     weight = 1 / np.maximum(stderr, smallest)
     rows = np.vander(x, degree + 1)
-    inverse = np.linalg.pinv(rows * weight[:, None])
-    coefficients: Array = np.asarray(inverse @ (y * weight), np.float64)
-    covariance: Array = np.asarray(inverse @ inverse.T, np.float64)
-    if len(x) > degree + 1:
-        residual = (y - rows @ coefficients) * weight
-        covariance = covariance * max(1.0, float(residual @ residual) / (len(x) - degree - 1))
-    return coefficients, covariance
+    root: Array = np.asarray(np.linalg.pinv(rows * weight[:, None]), np.float64)
+    coefficients: Array = np.asarray(root @ (y * weight), np.float64)
+    residual = (y - rows @ coefficients) * weight
+    return coefficients, root, float(residual @ residual)
 
 
-def _check(
+def require_series(
     temperature_K: Array, values: Array, stderr: Array, min_jump: Array | None = None
 ) -> None:
+    """One number for every temperature, and with `min_jump` temperatures that increase."""
     others = [values, stderr] + ([] if min_jump is None else [min_jump])
     if any(len(x) != len(temperature_K) for x in others):
         sizes = ", ".join(str(len(x)) for x in (temperature_K, *others))

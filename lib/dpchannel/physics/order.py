@@ -9,8 +9,6 @@ from dpchannel.physics.displacement import summed_increments
 from dpchannel.physics.msd import lag_count, lag_times, msd_per_atom
 
 MAX_LAG_FRACTION = 0.5
-FIRST_LAG_FRACTION = 0.5  # of the longest lag: earlier is vibration
-MIN_FRAMES = 12  # fewer give no slope of an MSD
 _ROUNDING = 1e-6  # amplitude of a wave that a perfect crystal has not
 Measured = tuple[float, float]  # value and standard error
 
@@ -43,37 +41,56 @@ def nearest_distance_A(scaled: Array, cell: Array) -> float:
     return float(distance[:, 1].mean())
 
 
-def lindemann(positions: Array, nearest_A: float) -> Measured:
-    """Root-mean-square distance from the mean site over the nearest distance.
+def lindemann(
+    scaled: Array, cells: Array, masses: Array, sites: Array, nearest_A: float
+) -> Measured:
+    """Root-mean-square distance from the crystal's sites over the nearest distance.
+
+    Sites are where the run started, so a crystal that is gone moves away for good: a mean over one
+    stretch of a ramp would follow the liquid, and depend on how long the stretch lasts.
 
     Parameters
     ----------
-    positions : (n_frame, n, 3) A       of framework_positions
-    nearest_A : A                       of nearest_distance_A in the crystal
+    scaled : (n_frame, n, 3)    unwrapped scaled coordinates of the framework
+    cells : (n_frame, 3, 3) A
+    masses : (n,) amu           their common drift is taken off
+    sites : (n, 3)              scaled coordinates at the start
+    nearest_A : A               of nearest_distance_A in the crystal
 
     Source: Lindemann, Phys. Z. 11, 609 (1910). The error is the scatter between atoms.
     """
-    square = ((positions - positions.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0)
+    away = scaled - sites
+    away = away - np.tensordot(away, masses / np.sum(masses), axes=(1, 0))[:, None, :]
+    square = ((away @ cells) ** 2).sum(axis=2).mean(axis=0)
     rms = float(np.sqrt(square.mean()))
     error = square.std(ddof=1) / np.sqrt(len(square)) / (2 * rms) if rms > 0 else 0.0
     return rms / nearest_A, float(error) / nearest_A
 
 
-def framework_diffusion(positions: Array, time_ps: Array) -> Measured:
-    """D (A^2/ps) of the framework: slope of its MSD over the second half of the lags, over 6.
+def framework_msd(positions: Array, time_ps: Array) -> tuple[Array, Array]:
+    """Lag times (n_lag,) ps to half the frames, and the MSD of every atom (n_lag, n) A^2."""
+    n_lag = lag_count(len(positions), MAX_LAG_FRACTION)
+    return lag_times(time_ps, n_lag), msd_per_atom(positions, n_lag=n_lag).sum(axis=2)
+
+
+def framework_diffusion(lag_ps: Array, msd_A2: Array, *, first_lag_ps: float) -> Measured:
+    """D (A^2/ps) of the framework: slope of its MSD beyond `first_lag_ps`, over 6.
+
+    Parameters
+    ----------
+    lag_ps : (n_lag,) ps, msd_A2 : (n_lag, n) A^2       of framework_msd
+    first_lag_ps : ps                                   earlier is vibration
 
     Zero in a crystal. The error is the scatter between atoms.
     """
-    n_lag = lag_count(len(positions), MAX_LAG_FRACTION)
-    lag = lag_times(time_ps, n_lag)
-    late = lag >= FIRST_LAG_FRACTION * lag[-1]
+    late = lag_ps >= first_lag_ps
     if late.sum() < 3:
         raise InputError(
-            f"{len(positions)} frames: a slope of the MSD needs {MIN_FRAMES}. Lower frame_every_fs."
+            f"lags to {lag_ps[-1]:g} ps, {late.sum()} of them beyond {first_lag_ps:g} ps: a slope"
+            " of the MSD needs three. Lower frame_every_fs, or average longer."
         )
-    msd = msd_per_atom(positions, n_lag=n_lag).sum(axis=2)[late]
-    x = lag[late] - lag[late].mean()
-    slopes = x @ msd / (x @ x) / 6
+    x = lag_ps[late] - lag_ps[late].mean()
+    slopes = x @ msd_A2[late] / (x @ x) / 6
     return float(slopes.mean()), float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
 
 

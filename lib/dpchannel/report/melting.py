@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpchannel.physics import melting
+from dpchannel.physics.branches import spread_jump
 from dpchannel.physics.melting import Bracket
 from dpchannel.report.heating import Look
 from dpchannel.results import Check, Quantity
@@ -28,45 +29,44 @@ _EXACT_AS = 1e-6  # of a value: error of a relaxed number, where no other is kno
 
 @dataclass
 class Findings:
-    """What one heating shows.
-
-    low_K, high_K : (n,)    the temperatures that each look stands for
-    """
+    """What one heating shows; `bracket` is that of all signals together, if they `agree`."""
 
     quantities: dict[str, Quantity] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     arrays: dict[str, Any] = field(default_factory=dict)
     bracket: Bracket = field(default_factory=lambda: Bracket(None, None))
+    agree: bool = True
 
 
-def analyse(
-    looks: Sequence[Look], settings: MeltingSettings, *, n_atom: int, half_bin_K: float = 0.0
-) -> Findings:
+def analyse(looks: Sequence[Look], settings: MeltingSettings, *, n_atom: int) -> Findings:
     """Brackets of every signal and of all, thermal expansion, and what fails.
 
     Parameters
     ----------
-    looks : by rising temperature
+    looks : by rising temperature; stretches of a ramp, or runs of one temperature each
     n_atom : int            of one formula unit, to which H belongs
-    half_bin_K : K          a look stands for so much to either side (a ramp)
     """
     table = {name: _column(looks, name) for name in SERIES}
     temperature = np.array([look.temperature_K for look in looks])
-    brackets = _brackets(temperature, table, settings, n_atom)
-    if half_bin_K:
-        brackets = {name: _widened(b, half_bin_K) for name, b in brackets.items()}
+    ramp = any(look.half_K for look in looks)
+    at_points = _brackets(temperature, table, settings, n_atom, ramp)
+    half_K = {name: max(look.half_K for look in looks) for name in SIGNALS}
+    half_K["framework_D"] = max(look.motion_half_K for look in looks)
+    brackets = {name: _widened(b, half_K[name]) for name, b in at_points.items()}
     combined = melting.combine(brackets)
-    found = Findings(bracket=combined.bracket)
+    found = Findings(bracket=combined.bracket, agree=combined.agree)
     found.quantities["T_m_heating"] = quantity(combined.bracket, ", ".join(SIGNALS))
     for name, b in brackets.items():
         found.quantities[f"T_m_heating_{name}"] = quantity(b, b.text or "the bracket of one signal")
-    solid = _solid(looks, combined.bracket)
+    solid = _solid(looks, at_points)
     found.quantities |= _expansion(temperature, table, solid)
+    found.quantities |= _coordination(table)
     found.checks = [
         Check("signals_agree", combined.agree, combined.bracket.text),
-        _equilibrated(looks),
+        *([] if ramp else [_equilibrated(looks)]),  # a ramp never is
         _complete(looks, settings),
-        committee_check(
+        _motion(looks, settings),
+        *committee_checks(
             {look.temperature_K: look.deviation_eV_per_A for look in looks},
             settings.committee.trust_eV_per_A,
         ),
@@ -75,6 +75,7 @@ def analyse(
         table[name][:, ~solid] = np.nan
     found.quantities |= _averages(looks, table)
     found.arrays = _arrays(looks, temperature, table, brackets, combined.bracket)
+    found.arrays["contrast_from_A"] = settings.detection.contrast_from_A
     return found
 
 
@@ -87,6 +88,14 @@ def quantity(b: Bracket, method: str) -> Quantity:
         return Quantity(None, "K", method=b.text or method, kind="bracket")
     bound = b.low_K if b.low_K is not None else b.high_K
     return Quantity(bound, "K", method=method, kind=b.kind)
+
+
+def committee_checks(
+    deviation_eV_per_A: Mapping[float, float], limit_eV_per_A: float
+) -> list[Check]:
+    """The check of a committee; none where no committee watched, for then nothing was checked."""
+    watched = any(np.isfinite(x) for x in deviation_eV_per_A.values())
+    return [committee_check(deviation_eV_per_A, limit_eV_per_A)] if watched else []
 
 
 def committee_check(deviation_eV_per_A: Mapping[float, float], limit_eV_per_A: float) -> Check:
@@ -103,28 +112,43 @@ def committee_check(deviation_eV_per_A: Mapping[float, float], limit_eV_per_A: f
 
 
 def _brackets(
-    temperature: Array, table: dict[str, Array], settings: MeltingSettings, n_atom: int
+    temperature: Array,
+    table: dict[str, Array],
+    settings: MeltingSettings,
+    n_atom: int,
+    ramp: bool,
 ) -> dict[str, Bracket]:
+    """Of every signal, at the temperatures of the looks themselves."""
     how = settings.detection
-    volume, enthalpy = table["V"], table["H"]
     kT = boltzmann_in_ev_per_k() * temperature * n_atom
-    flags = {
-        "V": melting.jump_flags(
-            temperature, *_floored(volume), how.volume_jump * volume[0], n_sigma=how.n_sigma
-        ),
-        "H": melting.jump_flags(
-            temperature, *_floored(enthalpy), how.entropy_jump_kB * kT, n_sigma=how.n_sigma
-        ),
-    }
+    found = {}
+    for name, least in (
+        ("V", how.volume_jump * table["V"][0]),
+        ("H", how.entropy_jump_kB * kT),
+    ):
+        series = (temperature, *_floored(table[name]), least)
+        if ramp:
+            found[name] = spread_jump(
+                *series,
+                n_sigma=how.n_sigma,
+                branch_points=how.branch_points,
+                max_scatter=how.max_scatter,
+            )
+        else:
+            flags = melting.jump_flags(
+                *series, n_sigma=how.n_sigma, branch_points=how.branch_points
+            )
+            found[name] = melting.bracket(temperature, flags)
     for name, limit, above in (
         ("contrast", how.contrast, False),
         ("lindemann", how.lindemann, True),
         ("framework_D", how.framework_D_cm2_per_s, True),
     ):
-        flags[name] = melting.level_flags(
+        flags = melting.level_flags(
             *table[name], limit=limit, melted_above=above, n_sigma=how.n_sigma
         )
-    return {name: melting.bracket(temperature, flags[name]) for name in SIGNALS}
+        found[name] = melting.bracket(temperature, flags)
+    return found
 
 
 def _floored(column: Array) -> tuple[Array, Array]:
@@ -142,10 +166,11 @@ def _widened(b: Bracket, half_K: float) -> Bracket:
     return Bracket(low, high, b.text)
 
 
-def _solid(looks: Sequence[Look], b: Bracket) -> NDArray[np.bool_]:
-    """Which looks are of a crystal: below the bracket's upper end, and never coupled."""
-    high = np.inf if b.high_K is None else b.high_K
-    return np.array([look.temperature_K < high and not look.molten for look in looks])
+def _solid(looks: Sequence[Look], brackets: Mapping[str, Bracket]) -> NDArray[np.bool_]:
+    """Which looks are of a crystal by every signal that can say, and never coupled their axes."""
+    lows = [-np.inf if b.low_K is None else b.low_K for b in brackets.values() if b.kind != "none"]
+    highest = min(lows, default=-np.inf)
+    return np.array([look.temperature_K <= highest and not look.molten for look in looks])
 
 
 def _averages(looks: Sequence[Look], table: dict[str, Array]) -> dict[str, Quantity]:
@@ -180,11 +205,38 @@ def _expansion(
     return found
 
 
+def _coordination(table: dict[str, Array]) -> dict[str, Quantity]:
+    """The part of the polyhedra that is whole at the hottest temperature, and the least of all."""
+    values, stderr = table["coordination"]
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return {}
+    found = {}
+    for name, k in (
+        ("coordination_hottest", known[-1]),
+        ("coordination_least", known[values[known].argmin()]),
+    ):
+        method = "part of the centres with all their ligands"
+        found[name] = Quantity(float(values[k]), "", float(stderr[k]), method=method)
+    return found
+
+
 def _equilibrated(looks: Sequence[Look]) -> Check:
     bad = [f"{look.temperature_K:g} K: {look.why_not}" for look in looks if look.why_not]
     if bad:
         return Check("equilibrated", False, f"left out of the averages: {'; '.join(bad)}")
-    return Check("equilibrated", True, f"no drift of V or H in {len(looks)} stretches")
+    return Check("equilibrated", True, f"no drift of V or H in {len(looks)} runs")
+
+
+def _motion(looks: Sequence[Look], settings: MeltingSettings) -> Check:
+    """Was the framework's motion measured at all?"""
+    how = settings.detection
+    moving = [look for look in looks if look.lag_ps.size]
+    needs = f"{how.window_ps:g} ps and {how.window_frames} frames"
+    if moving:
+        return Check("framework_motion", True, f"over {needs} or more, {len(moving)} temperatures")
+    text = f"not measured: no window of {needs}. Lengthen the run, or lower frame_every_fs"
+    return Check("framework_motion", False, text)
 
 
 def _complete(looks: Sequence[Look], settings: MeltingSettings) -> Check:
@@ -217,6 +269,10 @@ def _arrays(
     found: dict[str, Any] = {"temperature_K": temperature, "r_A": looks[0].r_A}
     for name, (values, stderr) in table.items():
         found[name], found[f"{name}_stderr"] = values, stderr
+    lags = max((look.lag_ps for look in looks), key=len)
+    found["lag_ps"], found["msd_A2"] = lags, np.full((len(looks), len(lags)), np.nan)
+    for row, look in zip(found["msd_A2"], looks, strict=True):
+        row[: len(look.msd_A2)] = look.msd_A2
     for pair in looks[0].g:
         found[f"g_{pair}"] = np.array([look.g[pair] for look in looks])
     found["molten"] = np.array([look.molten for look in looks])

@@ -18,7 +18,7 @@ from dpchannel.md.limits import FAST, check_composition, check_limits
 from dpchannel.md.rest import at_rest
 from dpchannel.report import coexistence_task
 from dpchannel.report.melting_task import profile_of
-from dpchannel.results import Check, Result, project_root
+from dpchannel.results import Check, Result, project_root, sha256
 from dpchannel.settings import MDSettings, SystemSettings, load
 from dpchannel.settings.melting import HeatedSettings, MeltingProfile, MeltingSettings
 from dpchannel.statepoint import StatePoint
@@ -196,6 +196,7 @@ def _rest(order: Order, out: Path, note: Note) -> str:
             how=order.settings.relaxed,
             ranks=ranks,
         )
+    found.info["potential_sha256"] = sha256(order.potential)
     write_structure(out, found)
     return f"relaxed: {out}"
 

@@ -2,30 +2,33 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
+from ase.formula import Formula
 
 from dpchannel.errors import InputError
-from dpchannel.md.h5md import Trajectory, read_h5md
-from dpchannel.physics.order import nearest_distance_A
-from dpchannel.report.averages import lattice_series
-from dpchannel.report.heating import Look, Run, Watched, look, look_along, look_at_rest
+from dpchannel.report.heated_runs import (
+    Origin,
+    at_rest,
+    merged,
+    origin_of,
+    read_run,
+    require_one_origin,
+    set_point,
+)
+from dpchannel.report.heating import Look, look, look_along
 from dpchannel.report.melting import Findings, analyse
-from dpchannel.results import Check, Quantity, Result, provenance, relative, sha256, write_arrays
+from dpchannel.results import Check, Result, provenance, relative, sha256, write_arrays
 from dpchannel.settings import SystemSettings
-from dpchannel.settings.melting import MeltingProfile, MeltingSettings
-from dpchannel.structures.classify import classify
-from dpchannel.structures.coordination import coordination_of
+from dpchannel.settings.melting import MeltingProfile, MeltingSettings, RampSettings
 from dpchannel.structures.io import read_structure, write_structure
-from dpchannel.structures.measure import measure
-from dpchannel.units import gpa_in_ev_per_a3
 
 SIDECAR = "melting.npz"
 RELAXED = "relaxed.extxyz"
+LEAST = 4  # temperatures or stretches: two to either side
 
 
 @dataclass(frozen=True)
@@ -60,110 +63,127 @@ def profile_of(settings: MeltingSettings, name: str) -> MeltingProfile:
 
 
 def steps(files: Sequence[Path], heating: Heating, out: Path) -> Result:
-    """Runs at one temperature each (traj.h5) and the crystal at rest (relaxed.extxyz)."""
-    started, looks, meta = time.time(), [], {}
+    """Runs at one temperature each (traj.h5) and the crystal at rest (relaxed.extxyz).
+
+    Raises
+    ------
+    InputError      runs that are no series: other potentials, pressures, cells or profiles, one
+                    temperature twice, or fewer than four
+    """
+    started, system = time.time(), heating.system
+    looks: list[Look] = []
+    origins: list[Origin] = []
+    checks: list[Check] = []
+    meta: dict[str, Any] = {}
     for path in files:
         if path.name == RELAXED:
-            looks.append(_at_rest(read_structure(path), heating))
+            atoms = read_structure(path)
+            origins.append(origin_of(path, atoms))
+            looks.append(at_rest(atoms, system, heating.settings))
             continue
-        run = read_run(path, heating.system)
-        looks.append(look(run, heating.settings))
+        run = read_run(path, system)
         meta = run.trajectory.meta
+        origins.append(origin_of(path, run.trajectory))
+        looks.append(look(run, heating.settings))
+        checks += [
+            *(Check(**check) for check in meta.get("checks", ())),
+            *set_point(run.trajectory),
+        ]
+    require_one_origin(origins, heating.profile_name, one_size=True)
     looks.sort(key=lambda one: one.temperature_K)
     _require_one_series(looks, files)
-    found = analyse(looks, heating.settings, n_atom=_formula_atoms(looks[-1], heating.system))
-    return _write(found, looks, files, heating, meta, started, out)
+    found = analyse(looks, heating.settings, n_atom=len(Formula(system.system.formula)))
+    found.checks = [*merged(checks), *found.checks]
+    return _write(found, looks, files, heating, meta, {}, started, out)
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """One ramp and what it shows."""
+
+    how: RampSettings
+    looks: Sequence[Look]
+    found: Findings
+    meta: dict[str, Any]
+
+    @property
+    def n_atoms(self) -> int:
+        """Of its cell."""
+        return len(self.looks[0].snapshot)
+
+    @property
+    def label(self) -> str:
+        """Size and rate."""
+        return f"{self.n_atoms} atoms, {self.how.rate_K_per_ps:g} K/ps"
 
 
 def ramps(files: Sequence[Path], heating: Heating, out: Path) -> Result:
-    """Every ramp of the profile; the first names T_m_heating, the others show what changes it."""
-    started, first = time.time(), None
+    """Every ramp of the profile. T_m_heating is that of the slowest one of the largest cell, which
+    overshoots least; the others show what rate and size change.
+
+    Raises
+    ------
+    InputError      a file of no ramp of the profile, other potentials or pressures, or no ramp with
+                    enough stretches
+    """
+    started, system = time.time(), heating.system
     named = {ramp.name: ramp for ramp in heating.profile.ramps}
-    others: dict[str, Quantity] = {}
-    checks: list[Check] = []
+    done: list[Ramp] = []
+    short: list[Check] = []
+    origins: list[Origin] = []
     for path in files:
-        ramp = named[path.parent.name]
-        run = read_run(path, heating.system)
-        looks = look_along(run, heating.settings, ramp.bin_K)
-        if len(looks) < 4:
+        how = named.get(path.parent.name)
+        if how is None:
             raise InputError(
-                f"{path}: {len(looks)} stretches of {ramp.bin_K:g} K; four are needed. Lower bin_K"
-                " or lengthen the ramp in inputs/melting.toml."
+                f"{path}: {path.parent.name!r} is no ramp of profile {heating.profile_name}, which"
+                f" has {', '.join(named)}. Give <ramp>/traj.h5."
             )
-        n_atom = _formula_atoms(looks[-1], heating.system)
-        found = analyse(looks, heating.settings, n_atom=n_atom, half_bin_K=ramp.bin_K / 2)
-        size = f"{len(run.trajectory.atoms)} atoms, {ramp.rate_K_per_ps:g} K/ps"
-        q = found.quantities["T_m_heating"]
-        others[f"T_m_heating_{ramp.name}"] = _said(q, size)
-        if first is None:
-            first = found, looks, run.trajectory.meta
-        elif not all(check.ok for check in found.checks if check.name == "signals_agree"):
-            checks.append(Check(f"signals_agree_{ramp.name}", False, found.bracket.text))
-    if first is None:
-        raise InputError("no ramp: give the traj.h5 of at least one.")
-    found, looks, meta = first
-    found.quantities |= others
-    found.checks += checks
-    return _write(found, looks, files, heating, meta, started, out)
+        run = read_run(path, system)
+        meta = run.trajectory.meta
+        origins.append(origin_of(path, run.trajectory))
+        looks = look_along(run, heating.settings, how.bin_K)
+        if len(looks) < LEAST:
+            text = (
+                f"{path}: {len(looks)} stretches of {how.bin_K:g} K; {LEAST} are needed. Lower"
+                " bin_K or lengthen the ramp in inputs/melting.toml"
+            )
+            short.append(Check(f"stretches_{how.name}", False, text))
+            continue
+        found = analyse(looks, heating.settings, n_atom=len(Formula(system.system.formula)))
+        found.checks = [*(Check(**check) for check in meta.get("checks", ())), *found.checks]
+        done.append(Ramp(how, looks, found, meta))
+    require_one_origin(origins, heating.profile_name, one_size=False)
+    if not done:
+        raise InputError("; ".join(check.text for check in short) or "no ramp: give one traj.h5.")
+    done.sort(key=lambda ramp: (-ramp.n_atoms, ramp.how.rate_K_per_ps))
+    head, state = done[0], {"ramp": done[0].how.name, "rate_K_per_ps": done[0].how.rate_K_per_ps}
+    joined = _side_by_side(done)
+    joined.checks += short
+    return _write(joined, head.looks, files, heating, head.meta, state, started, out)
 
 
-def read_run(path: Path, system: SystemSettings) -> Run:
-    """A trajectory of bin/heat.py with its crystal."""
-    return as_run(read_h5md(path), system)
-
-
-def as_run(trajectory: Trajectory, system: SystemSettings) -> Run:
-    """A trajectory with the lattice of its samples and the distances of its framework."""
-    sites = classify(trajectory.atoms, system)
-    framework = sites.roles["framework"]
-    scaled = trajectory.atoms.get_scaled_positions()[framework]
-    return Run(
-        trajectory,
-        lattice_series(trajectory, sites),
-        framework,
-        nearest_distance_A(scaled, trajectory.atoms.cell.array),
-        sites.n_formula,
-        float(trajectory.meta["state"]["pressure_GPa"]),
-        watched(trajectory.atoms, system),
-    )
-
-
-def watched(crystal: Atoms, system: SystemSettings) -> Watched:
-    """What the system says is to be looked at; InputError when it says nothing."""
-    if system.melting is None:
-        raise InputError(
-            f"inputs/{system.system.name}.toml: no [melting]. Name the pairs of elements whose g(r)"
-            " is shown (rdf_pairs) and those whose order far away tells the crystal"
-            " (contrast_pairs)."
-        )
-    sites = classify(crystal, system)
-    return Watched(system.melting, coordination_of(crystal, system, sites))
-
-
-def _at_rest(atoms: Atoms, heating: Heating) -> Look:
-    found = {name: value for name, (value, _) in measure(atoms, heating.system).items()}
-    pv = float(atoms.info["pressure_GPa"]) * gpa_in_ev_per_a3() * found["V"]
-    lattice = {name: found[name] for name in ("a", "b", "c", "V")}
-    order = watched(atoms, heating.system)
-    return look_at_rest(atoms, lattice, found["energy"] + pv, order, heating.settings)
-
-
-def _formula_atoms(one: Look, system: SystemSettings) -> int:
-    from ase.formula import Formula
-
-    return len(Formula(system.system.formula))
+def _side_by_side(done: Sequence[Ramp]) -> Findings:
+    """What the first shows, and under names of their own what each of the others does."""
+    head = done[0].found
+    joined = replace(head, quantities=dict(head.quantities), arrays=dict(head.arrays))
+    joined.checks = list(head.checks)
+    for ramp in done:
+        name, q = ramp.how.name, ramp.found.quantities["T_m_heating"]
+        joined.quantities[f"T_m_heating_{name}"] = replace(q, method=f"{ramp.label}; {q.method}")
+        joined.arrays |= {f"ramp.{name}.{key}": x for key, x in ramp.found.arrays.items()}
+        if ramp is not done[0]:
+            joined.checks += [replace(c, name=f"{c.name}_{name}") for c in ramp.found.checks]
+    joined.arrays["ramps"] = np.array([ramp.how.name for ramp in done])
+    joined.arrays["ramp_labels"] = np.array([ramp.label for ramp in done])
+    return joined
 
 
 def _require_one_series(looks: Sequence[Look], files: Sequence[Path]) -> None:
     temperatures = [one.temperature_K for one in looks]
     if len(set(temperatures)) < len(temperatures):
         raise InputError(f"{files[0].parents[1]}: two runs of one temperature.")
-    if len(temperatures) < 4:
+    if len(temperatures) < LEAST:
         raise InputError(f"{len(temperatures)} temperatures: a transition needs four or more.")
-
-
-def _said(q: Quantity, more: str) -> Quantity:
-    return Quantity(q.value, q.unit, ci95=q.ci95, method=f"{more}; {q.method}", kind=q.kind)
 
 
 def _write(
@@ -172,6 +192,7 @@ def _write(
     files: Sequence[Path],
     heating: Heating,
     meta: dict[str, Any],
+    more: dict[str, Any],
     started: float,
     out: Path,
 ) -> Result:
@@ -199,9 +220,10 @@ def _write(
             "pressure_GPa": float(meta["state"]["pressure_GPa"]),
             "temperatures_K": [one.temperature_K for one in looks],
             "n_atoms": len(looks[-1].snapshot),
-        },
+        }
+        | more,
         found.quantities,
-        [*(Check(**check) for check in meta.get("checks", ())), *found.checks],
+        found.checks,
         {relative(path): sha256(path) for path in (sidecar, *beside, *files)},
         own,
         sentence(found, heating),
@@ -213,11 +235,17 @@ def _write(
 def sentence(found: Findings, heating: Heating) -> str:
     """What a person reads."""
     b, run = found.bracket, heating.profile.run
-    how = "heated along a ramp" if heating.mode == "ramp" else "each temperature for itself"
+    ramp = heating.mode == "ramp"
+    how = "heated along a ramp" if ramp else "each temperature for itself"
+    if not found.agree:
+        return f"{b.text[:1].upper()}{b.text[1:]}. Together they leave: {b} ({how})."
+    if b.kind == "none":
+        return f"No signal can say where it melts ({how}): {b.text}."
     if b.kind == "lower_bound":
-        length = f"{run.produce_ps + run.equilibrate_ps:g} ps a step"
-        within = length if heating.mode == "steps" else "this ramp"
+        within = "this ramp" if ramp else f"{run.produce_ps + run.equilibrate_ps:g} ps a step"
         return f"No transition up to {b.low_K:g} K within {within}: T_m_heating > {b.low_K:g} K."
+    if b.kind == "upper_bound":
+        return f"Melted at {b.high_K:g} K, and no colder crystal ({how}): T_m < {b.high_K:g} K."
     overshoot = "Heating a perfect crystal overshoots: T_m itself is lower."
     return f"Melts {b} ({how}). {overshoot}"
 

@@ -35,6 +35,14 @@ class DetectionSettings(Strict):
     contrast_edge_A: float = Field(gt=0)
     lindemann: float = Field(gt=0)
     framework_D_cm2_per_s: float = Field(gt=0)
+    window_ps: float = Field(gt=0)
+    window_frames: int = Field(ge=8)
+    first_lag_ps: float = Field(gt=0)
+    branch_points: int = Field(ge=4)
+    max_scatter: float = Field(ge=1)
+    drift_volume: float = Field(gt=0)
+    drift_kT: float = Field(gt=0)
+    drift_confidence: float = Field(gt=0, lt=1)
 
     @model_validator(mode="after")
     def _half_an_edge_is_beyond(self) -> "DetectionSettings":
@@ -42,6 +50,15 @@ class DetectionSettings(Strict):
             raise ValueError(
                 f"contrast_edge_A = {self.contrast_edge_A:g}: three times contrast_from_A ="
                 f" {self.contrast_from_A:g} A or more, so that half an edge reaches well beyond it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lags_reach_beyond_vibration(self) -> "DetectionSettings":
+        if self.window_ps < 4 * self.first_lag_ps:
+            raise ValueError(
+                f"window_ps = {self.window_ps:g}: four times first_lag_ps ="
+                f" {self.first_lag_ps:g} or more, for lags go to half a window"
             )
         return self
 
