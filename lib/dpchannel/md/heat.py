@@ -66,7 +66,7 @@ def heat(
     if shortest < what.limits.shortest_edge_A:
         raise InputError(
             f"cell: its shortest edge {shortest:.1f} A is below {what.limits.shortest_edge_A:g} A,"
-            " twice the cutoff plus skin. Raise repeat in inputs/melting.toml."
+            " twice the cutoff plus skin. Raise run.edges_A in inputs/melting.toml."
         )
     hottest = max(point.temperature_K, end_K or 0.0)
     variables = {
@@ -94,8 +94,8 @@ def heat(
     if len(trajectory.all.step) < MIN_FRAMES:
         raise EngineFailed(
             f"{work}: an edge fell below {what.limits.shortest_edge_A:g} A at step"
-            f" {trajectory.meta['stopped_step']}, before there were frames to average. Raise repeat"
-            " in inputs/melting.toml."
+            f" {trajectory.meta['stopped_step']}, before there were frames to average. Raise"
+            " run.edges_A in inputs/melting.toml."
         )
     if end_K is not None:
         trajectory.meta["ramp_K"] = [point.temperature_K, end_K]
