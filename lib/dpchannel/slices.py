@@ -18,6 +18,7 @@ from typing import Any
 from dpchannel.errors import InputError
 from dpchannel.statepoint import StatePoint
 
+LEAST_TEMPERATURES = 4  # two to either side of a transition
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT / "inputs"
 # whose text can change a number between trajectory and result
@@ -149,11 +150,15 @@ def melting_slices(
     interface = how.pop("interface", {})
     halves = {"how": two_phases, "cell_points": interface.get("cell_points")}
     search |= {"interface": interface, "code": digest(*(ROOT / x for x in SEARCH))}
+    # stretches of a ramp are cut when it is read
+    ramps = [dict(one) for one in sizes.get("ramps", ())]
+    stretches = {one.get("name"): one.pop("bin_K", None) for one in ramps}
     analysis = {"melting": how, "code": digest(*analysis_files()), "ring": system.get("ring")}
     analysis |= {"pairs": system.get("melting"), "species": system.get("species")}
+    analysis |= {"stretches": stretches}
     return {
         "melting-steps.json": as_json(md | ramp | {"run": sizes.get("run")}),
-        "melting-ramp.json": as_json(md | ramp | {"ramps": sizes.get("ramps")}),
+        "melting-ramp.json": as_json(md | ramp | {"ramps": ramps}),
         "melting-coexistence.json": as_json(md | coexistence | halves),
         "melting-search.json": as_json(search),
         "melting-analysis.json": as_json(analysis),
@@ -165,7 +170,8 @@ def melting_files(profile: str, mode: str, pressure: str, temperatures: Sequence
 
     Raises
     ------
-    InputError              unknown profile or mode, temperatures that do not increase, bad labels
+    InputError              unknown profile or mode, temperatures that are too few or do not
+                            increase, bad labels
     """
     profiles = read_toml(INPUTS / "melting.toml").get("profiles", {})
     if profile not in profiles:
@@ -186,6 +192,11 @@ def melting_files(profile: str, mode: str, pressure: str, temperatures: Sequence
                 f"temperatures: {after.temperature_K:g} K comes after {before.temperature_K:g} K;"
                 " they must increase (temperatures_K in inputs/melting.toml, or T=)."
             )
+    if len(points) < LEAST_TEMPERATURES:
+        raise InputError(
+            f"{len(points)} temperatures: a transition needs {LEAST_TEMPERATURES} or more"
+            " (temperatures_K in inputs/melting.toml, or T=)."
+        )
     last = {True: "relaxed.extxyz", False: "traj.h5"}
     return [folder, *(f"steps/{p.path.name}/{last[p.temperature_K == 0]}" for p in points)]
 

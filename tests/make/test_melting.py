@@ -125,7 +125,7 @@ def test_long_runs_that_no_longer_fit_are_reported_and_kept(pretend, mode, name,
 def test_only_the_temperatures_asked_for_are_reported(pretend):
     change(pretend, "tether.lammps", "20.0", "30.0")
     (pretend / MELT / "steps/T400K/traj.h5").unlink()
-    words = ("melting", *TOY, "T=100K 200K 300K")
+    words = ("melting", *TOY, "T=100K 200K 250K 300K")
     pretend.make(*words, "-t")  # as if analysed, without the work
     out = pretend.make(*words).out
     assert "T300K/traj.h5: " in out and "T400K" not in out and "coexistence" not in out
