@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIDECAR = "melting.npz"
+SIGNALS = ("V", "H", "contrast", "lindemann", "framework_D")
 COLD, HOT = style.OTHER, style.MOBILE
 _ELEMENTS = ("#7a7a7a", "#c44e00", "#86b3d9", "#2b2b2b")  # heaviest first
 _NAMES = {
@@ -28,6 +29,8 @@ _NAMES = {
 _VIEW_A, _DEPTH_A = 22.0, 7.5  # of a picture: its edge, and how deep it looks
 _RADIUS_SCALE = 0.5  # of the covalent radius
 _STEP_OF_G = 1.6  # between curves of different pairs
+_PICTURES = 3  # below each other
+_CURVES = 6  # of the MSD, at most
 
 
 def plot_melting(result_path: Path, out: list[Path], *, paper_K: float | None) -> None:
@@ -42,24 +45,28 @@ def plot_melting(result_path: Path, out: list[Path], *, paper_K: float | None) -
     with style.house_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(10.2, 6.0), layout="constrained")
-        grid = figure.subplots(2, 3, width_ratios=[1.15, 1.15, 0.8])
+        shown = [float(kelvin) for kelvin in arrays["shown_K"]]
+        columns = -(-len(shown) // _PICTURES)
+        figure = Figure(figsize=(7.8 + 2.6 * columns, 8.4), layout="constrained")
+        grid = figure.subplots(
+            3, 2 + columns, squeeze=False, width_ratios=[1.15, 1.15, *[0.8] * columns]
+        )
         _draw_edges(grid[0, 0], arrays, result, paper_K)
         _draw_volume(grid[1, 0], arrays, result)
+        _draw_order(grid[2, 0], arrays, result)
         _draw_rdf(grid[0, 1], arrays)
         _draw_brackets(grid[1, 1], arrays, paper_K)
-        for axes, kelvin, letter in zip(grid[:, 2], _two(arrays["shown_K"]), "ef", strict=True):
+        _draw_msd(grid[2, 1], arrays)
+        places = grid[:, 2:].T.reshape(-1)
+        for axes in places:
+            axes.set_axis_off()
+        for axes, kelvin, letter in zip(places, shown, "ghijklmnopqrstuvwxyz", strict=False):
             _draw_picture(axes, result_path.parent, kelvin, letter)
         state = result.state
         title = f"{state['compound']}, {state['pressure_GPa']:g} GPa, {state['n_atoms']} atoms"
-        figure.suptitle(f"{title}, {state['mode']}, {state['profile']}", fontsize=9.5)
+        rate = f" of {state['rate_K_per_ps']:g} K/ps" if "rate_K_per_ps" in state else ""
+        figure.suptitle(f"{title}, {state['mode']}{rate}, {state['profile']}", fontsize=9.5)
         style.save(figure, out)
-
-
-def _two(shown: Any) -> list[float | None]:
-    """The first and the last temperature with a picture; None where there is only one."""
-    found = [float(kelvin) for kelvin in shown]
-    return [found[0] if found else None, found[-1] if len(found) > 1 else None]
 
 
 def _mark(axes: "Axes", q: Quantity | None, paper_K: float | None) -> None:
@@ -96,26 +103,66 @@ def _draw_edges(
                       ha="right", va="top", rotation=90)  # fmt: skip
 
 
+def _others(arrays: dict[str, Any]) -> list[tuple[str, str]]:
+    """Prefix of the arrays and label of every ramp but the first, whose arrays stand alone."""
+    if "ramps" not in arrays:
+        return []
+    named = zip(arrays["ramps"], arrays["ramp_labels"], strict=True)
+    return [(f"ramp.{name}.", str(label)) for name, label in named][1:]
+
+
 def _draw_volume(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
     _mark(axes, result.quantities["T_m_heating"], None)
+    for k, (own, label) in enumerate(_others(arrays)):
+        kelvin, volume = arrays[f"{own}temperature_K"], arrays[f"{own}V"]
+        style_of_line = ("--", ":", "-.")[k % 3]
+        axes.plot(kelvin, volume, style_of_line, color=style.REFERENCE, lw=0.9, label=label)
+    if _others(arrays):
+        axes.legend(loc="upper left", fontsize=7)
     labels = {"V": "V (Å$^3$) per formula unit", "H": "H (eV) per formula unit"}
     _two_sides(axes, arrays, labels, "(c) volume and enthalpy")
 
 
 def _two_sides(axes: "Axes", arrays: dict[str, Any], labels: dict[str, str], title: str) -> None:
-    """One quantity against temperature on the left axis, another on the right."""
-    other = axes.twinx()
-    other.spines.right.set_visible(True)
-    sides = zip((axes, other), labels.items(), (HOT, COLD), strict=True)
-    for side, (name, label), colour in sides:
+    """One quantity against temperature on the left axis, another, if there is, on the right."""
+    places = [axes]
+    if len(labels) > 1:
+        places.append(axes.twinx())
+        places[1].spines.right.set_visible(True)
+    for side, (name, label), colour in zip(places, labels.items(), (HOT, COLD), strict=False):
         _points(side, arrays, name, colour)
         side.set_ylabel(label, color=colour)
         side.tick_params(axis="y", labelcolor=colour)
     axes.set(xlim=_range(arrays["temperature_K"]), xlabel="T (K)", title=title)
 
 
+def _draw_order(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
+    _mark(axes, result.quantities["T_m_heating"], None)
+    labels = {"lindemann": "rms distance from the sites / nearest distance"}
+    if np.isfinite(arrays["coordination"]).any():
+        labels["coordination"] = "part of the polyhedra that is whole"
+    _two_sides(axes, arrays, labels, "(e) order of the framework")
+
+
+def _draw_msd(axes: "Axes", arrays: dict[str, Any]) -> None:
+    """The MSD of the framework at some temperatures, the coldest and the hottest among them."""
+    axes.set(xlabel="lag time (ps)", ylabel="MSD of the framework (Å$^2$)", title="(f) motion")
+    known = np.flatnonzero(np.isfinite(arrays["msd_A2"]).any(axis=1))
+    if not known.size:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#8a8a8a")
+        return
+    rows = known[np.unique(np.linspace(0, len(known) - 1, _CURVES).round().astype(int))]
+    for k, row in enumerate(rows):
+        mix = k / max(1, len(rows) - 1)
+        label = f"{arrays['temperature_K'][row]:g} K"
+        colour = (0.2 + 0.6 * mix, 0.4 - 0.1 * mix, 0.7 - 0.6 * mix)
+        axes.plot(arrays["lag_ps"], arrays["msd_A2"][row], color=colour, lw=1.0, label=label)
+    axes.legend(loc="upper left", fontsize=7, ncols=2)
+
+
 def _draw_rdf(axes: "Axes", arrays: dict[str, Any]) -> None:
-    shown = [kelvin for kelvin in _two(arrays["shown_K"]) if kelvin is not None]
+    shown = sorted(map(float, arrays["shown_K"]))
+    shown = [*shown[:1], *shown[1:][-1:]]  # the first and the last, as in the paper
     pairs = [key.removeprefix("g_") for key in arrays if key.startswith("g_")]
     for k, pair in enumerate(pairs):
         g, lift = arrays[f"g_{pair}"], _STEP_OF_G * (len(pairs) - 1 - k)
@@ -126,7 +173,9 @@ def _draw_rdf(axes: "Axes", arrays: dict[str, Any]) -> None:
             curve = np.minimum(g[row], _STEP_OF_G + 0.9) + lift
             axes.plot(arrays["r_A"], curve, color=colour, lw=1.0, label=label)
         axes.text(0.4, lift + 0.15, pair, fontsize=8)
-    axes.axvline(8.0, color="#bbbbbb", lw=0.7, ls=(0, (2, 2)), zorder=0)
+    axes.axvline(
+        float(arrays["contrast_from_A"]), color="#bbbbbb", lw=0.7, ls=(0, (2, 2)), zorder=0
+    )
     axes.set(xlim=(0, float(arrays["r_A"][-1])), yticks=[], xlabel="r (Å)")
     axes.set_title("(b) g(r), shifted; high first peaks cut")
     axes.set_ylim(0, _STEP_OF_G * len(pairs) + 1.0)
@@ -137,8 +186,12 @@ def _draw_rdf(axes: "Axes", arrays: dict[str, Any]) -> None:
 def _draw_brackets(axes: "Axes", arrays: dict[str, Any], paper_K: float | None) -> None:
     low, high = _range(arrays["temperature_K"])
     names = [str(name) for name in arrays["signals"]]
-    for k, (name, (start, end)) in enumerate(zip(names, arrays["bracket_K"], strict=True)):
-        y, colour = len(names) - k, HOT if name == "all" else COLD
+    ends = list(arrays["bracket_K"])
+    for own, label in _others(arrays):
+        names.append(label)
+        ends.append(arrays[f"{own}bracket_K"][list(arrays[f"{own}signals"]).index("all")])
+    for k, (name, (start, end)) in enumerate(zip(names, ends, strict=True)):
+        y, colour = len(names) - k, COLD if name in SIGNALS else HOT
         if np.isnan(start) and np.isnan(end):
             axes.text(low + 30, y, "cannot say", fontsize=7.5, va="center", color="#8a8a8a")
             continue
@@ -154,10 +207,7 @@ def _draw_brackets(axes: "Axes", arrays: dict[str, Any], paper_K: float | None) 
     axes.set_title("(d) brackets; an arrow is an open end")
 
 
-def _draw_picture(axes: "Axes", folder: Path, kelvin: float | None, letter: str) -> None:
-    axes.set_axis_off()
-    if kelvin is None:
-        return
+def _draw_picture(axes: "Axes", folder: Path, kelvin: float, letter: str) -> None:
     atoms = read_structure(folder / f"T{kelvin:g}K.extxyz")
     draw_atoms(axes, atoms)
     axes.set_title(f"({letter}) {kelvin:g} K, along c")
