@@ -21,7 +21,7 @@ def find(v, error, least=LEAST):
         np.full(len(T), least),
         n_sigma=3.0,
         branch_points=5,
-        max_scatter=5.0,
+        max_scatter=15.0,
     )
 
 
@@ -111,7 +111,7 @@ def test_too_few_stretches_cannot_say():
     some = slice(0, 9)
     found = spread_jump(
         T[some], CRYSTAL[some], np.ones(9), np.ones(9),
-        n_sigma=3.0, branch_points=5, max_scatter=5.0,
+        n_sigma=3.0, branch_points=5, max_scatter=15.0,
     )  # fmt: skip
     assert found.kind == "none" and found.text == "9 points: two branches need 10"
 
@@ -119,5 +119,5 @@ def test_too_few_stretches_cannot_say():
 def test_series_that_make_no_sense_are_refused():
     with pytest.raises(InputError, match="not increasing"):
         spread_jump(
-            T[::-1], T, T, T, n_sigma=3.0, branch_points=5, max_scatter=5.0
+            T[::-1], T, T, T, n_sigma=3.0, branch_points=5, max_scatter=15.0
         )  # fmt: skip

@@ -1,10 +1,12 @@
 """The block test of a run at one temperature: drifts are marked, noise is averaged."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from dpchannel.report.heated_runs import set_point
 from dpchannel.report.heating import unequilibrated
 from dpchannel.settings import load
 from dpchannel.settings.melting import MeltingSettings
@@ -58,3 +60,19 @@ def test_a_relaxation_that_has_not_ended_is_marked():
     still = run(3)
     still["V"] = still["V"] + 12 * HOW.drift_volume * 650 * np.exp(-np.arange(FRAMES) / FRAMES)
     assert "V drifts by -" in unequilibrated(still, KELVIN, N_ATOM, HOW)
+
+
+def test_a_run_that_did_not_keep_its_temperature_or_pressure_is_named():
+    """10 K and 0.2 GPa of scatter in 400 samples: 0.5 K and 0.01 GPa of error."""
+    rng = np.random.default_rng(0)
+    thermo = {
+        "temperature_K": 930 + 10 * rng.standard_normal(FRAMES),
+        "pressure_GPa": 0.2 * rng.standard_normal(FRAMES),
+    }
+    state = {"temperature_K": 900.0, "pressure_GPa": 0.0}
+    checks = {
+        check.name: check
+        for check in set_point(SimpleNamespace(thermo=thermo, meta={"state": state}))
+    }
+    assert not checks["temperature"].ok and checks["pressure"].ok
+    assert checks["temperature"].text.startswith("900 K: mean 930")

@@ -10,10 +10,11 @@ from dpchannel.errors import InputError
 from dpchannel.physics import melting
 from dpchannel.physics.melting import MELTED, SOLID, UNCLEAR, Bracket
 from dpchannel.report import table
-from dpchannel.report.heated_runs import watched
+from dpchannel.report.heated_runs import Origin, merged, require_one_origin, watched
 from dpchannel.report.heating import Look
-from dpchannel.report.melting import analyse
-from dpchannel.results import Result
+from dpchannel.report.melting import Findings, analyse, committee_checks
+from dpchannel.report.melting_task import Heating, sentence
+from dpchannel.results import Check, Result
 from dpchannel.settings import load
 from dpchannel.settings.melting import MeltingSettings
 from dpchannel.structures.cells import build, repeats
@@ -203,6 +204,89 @@ def seen(kelvin):
         values = {}
     snapshot = Atoms("H", cell=[30, 30, 30])
     return Look(kelvin, values, np.zeros(1), {}, "", liquid, snapshot, 40)
+
+
+def test_what_one_signal_calls_melted_is_no_crystal():
+    """V and H jump at 1100 K, the framework leaves its sites at 1500 K: a and the expansion of V
+    come from below 1100 K, where all signals see a crystal.
+    """
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    kelvins = np.array([0, 300, 500, 700, 900, 1000, 1100, 1200, 1300, 1400, 1500, 1600.0])
+    looks = []
+    for kelvin in kelvins:
+        gone = kelvin >= 1100
+        values = {
+            "V": (650 * (1 + 4e-5 * kelvin + 0.08 * gone), 0.3 * (kelvin > 0)),
+            "H": (-230 + 0.01 * kelvin + 6 * gone, 0.02 * (kelvin > 0)),
+            "a": (10 * (1 + 1.3e-5 * kelvin + 0.03 * gone), 1e-3),
+            "lindemann": (0.1 if kelvin < 1500 else 0.3, 1e-3),
+            "contrast": (np.nan, np.nan),
+        }
+        snapshot = Atoms("H", cell=[30, 30, 30])
+        looks.append(Look(kelvin, values, np.zeros(1), {}, "", kelvin >= 1500, snapshot, 40))
+    found = analyse(looks, settings, n_atom=41)
+    assert kelvins[np.isfinite(found.arrays["a"])].tolist() == [0, 300, 500, 700, 900, 1000]
+    assert found.quantities["expansion_V"].value == pytest.approx(4e-5, rel=0.05)
+    assert not found.agree
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (Bracket(1000, 1100, "V agree"), "Melts 1000 to 1100 K (each temperature for itself)."),
+        (Bracket(1800, None, "V agree"), "No transition up to 1800 K within 4 ps a step: T_m_h"),
+        (Bracket(None, 300, "V agree"), "Melted at 300 K, and no colder crystal"),
+        (Bracket(None, None, "no signal can say"), "No signal can say where it melts (each"),
+    ],
+)
+def test_the_sentence_says_what_was_found(found, says):
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    heating = Heating(None, settings, "quick", "steps")
+    assert sentence(Findings(bracket=found), heating).startswith(says)
+
+
+def test_the_sentence_of_signals_that_disagree_is_no_bound():
+    settings = load(MeltingSettings, INPUTS / "melting.toml")
+    heating = Heating(None, settings, "quick", "steps")
+    both = melting.combine({"V": Bracket(1000, 1100), "lindemann": Bracket(1800, None)})
+    text = sentence(Findings(bracket=both.bracket, agree=both.agree), heating)
+    assert text.startswith("Signals disagree: V: 1000 to 1100 K; lindemann: above 1800 K.")
+    assert "No transition" not in text
+
+
+def origin(name, **changes):
+    made = {"potential": "a" * 64, "pressure_GPa": 0.0, "n_atoms": 492, "profile": "quick"}
+    return Origin(Path(name), **(made | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"potential": "b" * 64},
+            "T900K/traj.h5: potential bbbbbbbbbbbb, and aaaaaaaaaaaa is expected",
+        ),
+        ({"pressure_GPa": 4.0}, "T900K/traj.h5: pressure 4 GPa, and 0 GPa is expected"),
+        ({"n_atoms": 1968}, "T900K/traj.h5: cell of 1968 atoms, and 492 atoms is expected"),
+        ({"profile": "standard"}, "T900K/traj.h5: profile standard, and quick is expected"),
+    ],
+)
+def test_runs_that_differ_in_more_than_temperature_are_not_joined(changes, says):
+    same = [origin("relaxed.extxyz", profile=None), origin("T300K/traj.h5")]
+    require_one_origin(same, "quick", one_size=True)
+    with pytest.raises(InputError, match=says):
+        require_one_origin([*same, origin("T900K/traj.h5", **changes)], "quick", one_size=True)
+
+
+def test_what_any_run_missed_is_missed_by_all():
+    checks = [Check("temperature", True, "300 K: fine"), Check("temperature", False, "900 K: cold")]
+    assert merged(checks) == [Check("temperature", False, "900 K: cold")]
+    assert merged(checks[:1]) == checks[:1]
+
+
+def test_a_committee_that_was_not_there_is_no_check():
+    assert committee_checks({300.0: np.nan}, 0.35) == []
+    assert not committee_checks({300.0: np.nan, 900.0: 0.4}, 0.35)[0].ok
 
 
 def test_averages_at_every_temperature_are_numbers_with_errors():

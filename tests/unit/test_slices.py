@@ -173,3 +173,23 @@ def test_what_is_pooled_is_no_fresher_than_its_runs():
         f"kept, but made from other inputs (see stale above): {files[1]}",
         f"up to date: {files[2]}",
     ]
+
+
+@pytest.mark.parametrize("mode", ["steps", "coexistence"])
+def test_too_few_temperatures_are_refused_before_any_run(mode):
+    with pytest.raises(InputError, match=r"2 temperatures: a transition needs 4.*T="):
+        slices.melting_files("toy", mode, "0GPa", ["1000K", "1100K"])
+
+
+def test_how_a_ramp_is_cut_belongs_to_its_analysis(inputs, tmp_path):
+    """Other stretches are read anew from the same run."""
+    model = tmp_path / "model.pb"
+    model.write_text("weights")
+
+    def content():
+        return slices.melting_slices("pb10po46o", "toy", model)
+
+    before = content()
+    changed(inputs, "melting.toml", "bin_K = 50", "bin_K = 40")
+    after = content()
+    assert {name for name in after if after[name] != before[name]} == {"melting-analysis.json"}

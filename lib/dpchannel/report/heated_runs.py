@@ -94,11 +94,11 @@ def require_one_origin(origins: Sequence[Origin], profile: str, *, one_size: boo
     ------
     InputError      another potential, pressure, profile or, with `one_size`, number of atoms
     """
-    for field, unit in (
-        ("potential", ""),
-        ("pressure_GPa", " GPa"),
-        ("profile", ""),
-        *([("n_atoms", " atoms")] if one_size else []),
+    for field, label, unit in (
+        ("potential", "potential", ""),
+        ("pressure_GPa", "pressure", " GPa"),
+        ("profile", "profile", ""),
+        *([("n_atoms", "cell of", " atoms")] if one_size else []),
     ):
         known = [(one.path, getattr(one, field)) for one in origins]
         known = [(path, value) for path, value in known if value is not None]
@@ -106,9 +106,8 @@ def require_one_origin(origins: Sequence[Origin], profile: str, *, one_size: boo
             expected = profile if field == "profile" else known[0][1]
             if value != expected:
                 raise InputError(
-                    f"{path}: {field.removesuffix('_GPa')} {_short(value)}{unit}, where"
-                    f" {_short(expected)}{unit} is expected as in the other runs. Make it again:"
-                    " `make melting FORCE=1`."
+                    f"{path}: {label} {_short(value)}{unit}, and {_short(expected)}{unit} is"
+                    " expected with the other runs. Make it again: `make melting FORCE=1`."
                 )
 
 
