@@ -1,6 +1,7 @@
 """`make melting`: which runs, what is kept, and what is said of runs made from other inputs."""
 
 import re
+import shutil
 
 import pytest
 
@@ -123,6 +124,7 @@ def test_long_runs_that_no_longer_fit_are_reported_and_kept(pretend, mode, name,
 
 
 def test_only_the_temperatures_asked_for_are_reported(pretend):
+    shutil.copytree(pretend / MELT / "steps/T300K", pretend / MELT / "steps/T250K")
     change(pretend, "tether.lammps", "20.0", "30.0")
     (pretend / MELT / "steps/T400K/traj.h5").unlink()
     words = ("melting", *TOY, "T=100K 200K 250K 300K")

@@ -105,6 +105,17 @@ def test_agreeing_signals_narrow_each_other():
     assert (found.bracket.low_K, found.bracket.high_K, found.agree) == (1100, 1300, True)
 
 
+def test_a_level_does_not_narrow_the_extent_of_a_transition():
+    """V grows from 1000 to 1200 K; a level passed at its beginning is no reason to stop there."""
+    found = {"V": Bracket(1000, 1200), "H": Bracket(950, 1150), "rdf": Bracket(1000, 1050)}
+    both = melting.combine(found, spread=("V", "H"))
+    assert (both.bracket.low_K, both.bracket.high_K, both.agree) == (1000, 1150, True)
+    one = melting.combine(found | {"V": Bracket(None, None)}, spread=("V", "H"))
+    assert (one.bracket.low_K, one.bracket.high_K, one.agree) == (950, 1150, True)
+    outside = melting.combine(found | {"rdf": Bracket(1300, 1400)}, spread=("V", "H"))
+    assert not outside.agree and outside.bracket.high_K == 1400
+
+
 def test_disagreeing_signals_are_covered_and_named():
     found = melting.combine({"V": Bracket(1000, 1100), "rdf": Bracket(1300, 1400)})
     assert (found.bracket.low_K, found.bracket.high_K, found.agree) == (1000, 1400, False)

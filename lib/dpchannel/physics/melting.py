@@ -4,7 +4,7 @@ A signal says of every temperature whether the crystal is there (solid), gone (m
 errors do not let it say. What lies between the last solid and the first melted one is its bracket.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,8 +139,15 @@ def bracket(temperature_K: Array, flags: Flags) -> Bracket:
     return Bracket(low, high, f"not one transition: {where}")
 
 
-def combine(found: Mapping[str, Bracket]) -> Combined:
+def combine(found: Mapping[str, Bracket], *, spread: Sequence[str] = ()) -> Combined:
     """The interval that suits every signal; when there is none, the one that covers them all.
+
+    Parameters
+    ----------
+    found : name -> Bracket
+    spread : names          signals whose bracket is the extent of a transition from its foot to its
+                            top, as of V in a ramp. A level is passed at one point of it, so it has
+                            to be inside and makes the extent no narrower.
 
     Raises
     ------
@@ -157,6 +164,10 @@ def combine(found: Mapping[str, Bracket]) -> Combined:
     high = min((b.high_K for b in telling.values() if b.high_K is not None), default=None)
     if low is None or high is None or low < high:
         names = ", ".join(telling)
+        extents = [b for name, b in telling.items() if name in spread and b.kind == "bracket"]
+        if extents:
+            low = max(b.low_K for b in extents if b.low_K is not None)
+            high = min(b.high_K for b in extents if b.high_K is not None)
         return Combined(Bracket(low, high, f"{names} agree{note}"), True)
     each = "; ".join(f"{name}: {b}" for name, b in telling.items())
     lows = [b.low_K for b in telling.values()]

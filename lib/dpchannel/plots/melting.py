@@ -64,7 +64,7 @@ def plot_melting(result_path: Path, out: list[Path], *, paper_K: float | None) -
             _draw_picture(axes, result_path.parent, kelvin, letter)
         state = result.state
         title = f"{state['compound']}, {state['pressure_GPa']:g} GPa, {state['n_atoms']} atoms"
-        rate = f" of {state['rate_K_per_ps']:g} K/ps" if "rate_K_per_ps" in state else ""
+        rate = f" of {state['rate_K_per_ps']:.3g} K/ps" if "rate_K_per_ps" in state else ""
         figure.suptitle(f"{title}, {state['mode']}{rate}, {state['profile']}", fontsize=9.5)
         style.save(figure, out)
 
@@ -138,9 +138,9 @@ def _two_sides(axes: "Axes", arrays: dict[str, Any], labels: dict[str, str], tit
 
 def _draw_order(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
     _mark(axes, result.quantities["T_m_heating"], None)
-    labels = {"lindemann": "rms distance from the sites / nearest distance"}
+    labels = {"lindemann": "distance from site / nearest"}
     if np.isfinite(arrays["coordination"]).any():
-        labels["coordination"] = "part of the polyhedra that is whole"
+        labels["coordination"] = "part of polyhedra that is whole"
     _two_sides(axes, arrays, labels, "(e) order of the framework")
 
 

@@ -22,6 +22,7 @@ SERIES = {
     "framework_D": "cm2/s", "coordination": "",
 }  # fmt: skip
 SIGNALS = ("V", "H", "contrast", "lindemann", "framework_D")
+_EXTENTS = ("V", "H")  # in a ramp: from the foot of melting to its top
 _EXPANDING = ("a", "c", "V")
 _AVERAGED = ("a", "c", "V", "H")  # quantities at every temperature, too
 _EXACT_AS = 1e-6  # of a value: error of a relaxed number, where no other is known
@@ -53,7 +54,7 @@ def analyse(looks: Sequence[Look], settings: MeltingSettings, *, n_atom: int) ->
     half_K = {name: max(look.half_K for look in looks) for name in SIGNALS}
     half_K["framework_D"] = max(look.motion_half_K for look in looks)
     brackets = {name: _widened(b, half_K[name]) for name, b in at_points.items()}
-    combined = melting.combine(brackets)
+    combined = melting.combine(brackets, spread=_EXTENTS if ramp else ())
     found = Findings(bracket=combined.bracket, agree=combined.agree)
     found.quantities["T_m_heating"] = quantity(combined.bracket, ", ".join(SIGNALS))
     for name, b in brackets.items():

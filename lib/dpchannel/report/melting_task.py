@@ -114,7 +114,7 @@ class Ramp:
     @property
     def label(self) -> str:
         """Size and rate."""
-        return f"{self.n_atoms} atoms, {self.how.rate_K_per_ps:g} K/ps"
+        return f"{self.n_atoms} atoms, {self.how.rate_K_per_ps:.3g} K/ps"
 
 
 def ramps(files: Sequence[Path], heating: Heating, out: Path) -> Result:
