@@ -148,7 +148,6 @@ def look_at_rest(
     r, g = structure.rdfs(atoms, scaled, cell, watched.pairs, settings)
     values["coordination"] = (structure.coordination(atoms, scaled, cell, watched)[0], 0.0)
     values["lindemann"] = (0.0, 0.0)
-    values["framework_D"] = (0.0, 0.0)
     return Look(0.0, values, r, g, "", False, atoms, 1)
 
 
