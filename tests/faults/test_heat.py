@@ -144,7 +144,7 @@ def test_a_cell_too_small_from_the_start_is_refused(tmp_path):
 
 
 def test_a_run_that_blows_up_names_the_setting_and_keeps_its_checkpoint(tmp_path):
-    """400 eV/ps are put in, 2000 K in 0.16 ps, and a thermostat of 5 ps takes little out of them."""
+    """400 eV/ps are put into 256 atoms, and a thermostat of 5 ps takes little out of them."""
     md = MD.model_copy(update={"timestep_fs": 5.0, "thermostat_ps": 5.0})
     pair = PAIR + "fix drive all heat 1 400.0\n"
     with pytest.raises(EngineFailed) as caught:
