@@ -2,8 +2,8 @@
 
 import pytest
 
-from dpchannel.errors import PotentialError, RangeError
-from dpchannel.md.limits import check_composition, check_limits
+from dpchannel.errors import InputError, PotentialError, RangeError
+from dpchannel.md.limits import check_composition, check_limits, require_reach
 
 CARD = """
 [model]
@@ -113,3 +113,16 @@ def test_what_may_be_insisted_on_is_said_in_a_sentence(potential):
     potential.with_name("card.toml").unlink()
     with pytest.raises(RangeError, match=r"range unknown\. Put its card there, or insist with "):
         check_limits(potential, ["A"], pressure_GPa=0, temperature_K=300)
+
+
+def test_an_edge_shorter_than_twice_cutoff_and_skin_is_refused(potential):
+    """A cell of 14 A holds an atom and its image 7 A away: beyond 6 A and 1 A of skin."""
+    require_reach(potential, 14.0)  # a card without a cutoff
+    card = potential.with_name("card.toml")
+    for cutoff, fits in ((6.0, True), (6.5, False)):
+        card.write_text(CARD.replace("[range]", f"rcut_A = {cutoff}\n[range]"))
+        if fits:
+            require_reach(potential, 14.0)
+            continue
+        with pytest.raises(InputError, match=r"14 A.*cutoff of 6.5 A.*shorter than 15 A"):
+            require_reach(potential, 14.0)

@@ -112,6 +112,7 @@ def test_a_level_does_not_narrow_the_extent_of_a_transition():
     assert (both.bracket.low_K, both.bracket.high_K, both.agree) == (1000, 1150, True)
     one = melting.combine(found | {"V": Bracket(None, None)}, spread=("V", "H"))
     assert (one.bracket.low_K, one.bracket.high_K, one.agree) == (950, 1150, True)
+    assert melting.combine({"rdf": Bracket(1000, 1050)}).bracket.text == "rdf alone"
     outside = melting.combine(found | {"rdf": Bracket(1300, 1400)}, spread=("V", "H"))
     assert not outside.agree and outside.bracket.high_K == 1400
 

@@ -11,6 +11,7 @@ from dpchannel.settings import CardSettings, load
 FAST = "model-compressed.pb"  # of a potential's folder, for molecular dynamics
 _NAME = "inside_training_range"
 _COMPOSITION = "trained_composition"
+SKIN_A = 1.0  # of the neighbour lists in inputs/lammps/*.in
 _SLACK = 1e-4  # the card's digits; one atom of 5000
 _INSIST = "insist with FORCE=1 (--force)"
 
@@ -78,6 +79,26 @@ def trained_pressures(potential: Path) -> tuple[float, float] | None:
     """
     content = _card(potential)
     return content.range.pressure_GPa if content else None
+
+
+def require_reach(potential: Path, shortest_edge_A: float) -> None:
+    """Edges stay longer than twice the potential's cutoff plus skin, if a card states a cutoff.
+
+    Raises
+    ------
+    InputError          shortest_edge_A lets a cell become shorter
+    PotentialError      an unreadable card
+    """
+    content = _card(potential)
+    if content is None or content.model.rcut_A is None:
+        return
+    least = 2 * (content.model.rcut_A + SKIN_A)
+    if shortest_edge_A < least:
+        raise InputError(
+            f"heating.shortest_edge_A = {shortest_edge_A:g} A: {potential.name} has a cutoff of"
+            f" {content.model.rcut_A:g} A, so an edge may not be shorter than {least:g} A. Raise it"
+            " in inputs/melting.toml."
+        )
 
 
 def check_composition(potential: Path, symbols: Sequence[str], *, force: bool = False) -> Check:

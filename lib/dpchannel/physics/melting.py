@@ -163,12 +163,12 @@ def combine(found: Mapping[str, Bracket], *, spread: Sequence[str] = ()) -> Comb
     low = max((b.low_K for b in telling.values() if b.low_K is not None), default=None)
     high = min((b.high_K for b in telling.values() if b.high_K is not None), default=None)
     if low is None or high is None or low < high:
-        names = ", ".join(telling)
+        names = f"{', '.join(telling)} {'agree' if len(telling) > 1 else 'alone'}"
         extents = [b for name, b in telling.items() if name in spread and b.kind == "bracket"]
         if extents:
             low = max(b.low_K for b in extents if b.low_K is not None)
             high = min(b.high_K for b in extents if b.high_K is not None)
-        return Combined(Bracket(low, high, f"{names} agree{note}"), True)
+        return Combined(Bracket(low, high, f"{names}{note}"), True)
     each = "; ".join(f"{name}: {b}" for name, b in telling.items())
     lows = [b.low_K for b in telling.values()]
     highs = [b.high_K for b in telling.values()]

@@ -14,7 +14,7 @@ from dpchannel.md import cores as share
 from dpchannel.md import h5md
 from dpchannel.md.coexist import Coexistence
 from dpchannel.md.heat import Heated, heat
-from dpchannel.md.limits import FAST, check_composition, check_limits
+from dpchannel.md.limits import FAST, check_composition, check_limits, require_reach
 from dpchannel.md.rest import at_rest
 from dpchannel.report import coexistence_task
 from dpchannel.report.melting_task import profile_of
@@ -154,6 +154,7 @@ def _heated(
     order: Order, out: Path, kelvin: float, run: HeatedSettings, end_K: float | None, note: Note
 ) -> str:
     checks = [order.checked(max(kelvin, end_K or 0.0), note)]
+    require_reach(order.potential, order.settings.heating.shortest_edge_A)
     system, md = order.system, order.md
     atoms = order.crystal(run)
     checks.append(order.suited(atoms, note))

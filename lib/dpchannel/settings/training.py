@@ -95,7 +95,7 @@ class RangeSettings(Strict):
 
 
 class CardModel(Strict):
-    """What a potential is: only its elements decide something."""
+    """What a potential is: only its elements and its cutoff decide something."""
 
     elements: tuple[str, ...] = Field(min_length=1)
     system: str = ""
