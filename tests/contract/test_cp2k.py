@@ -104,6 +104,7 @@ def test_a_campaign_with_the_real_program(tmp_path, run_bin):
     arguments = [
         *(tmp_path / "queue.extxyz", "--out", tmp_path / "labelled.extxyz"),
         *("--work", tmp_path / "work", "--inputs", DATA / "cp2k.toml"),
+        *("--system", DATA / "hydrogen.toml"),
     ]
     done = run_bin("campaign.py", *arguments, "--budget", "0s")
     assert "0 of 2 frames labelled, 0 failed, 2 left" in done.stderr
