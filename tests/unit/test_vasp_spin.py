@@ -39,16 +39,20 @@ def engine():
     return VaspLabeler(SHIPPED.model_copy(update={"program": program}))
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """One finished run of the stand-in, without spin. VASP lists its atoms as Pb P P O."""
-    folder = tmp_path_factory.mktemp("vasp") / "one"
+def finished(folder, moments):
+    """A run of the stand-in with these starting moments. VASP lists its atoms as Pb P P O."""
     rest = [[0.02, 0, 0.01], [0.5, 0.5, 0.02], [0.48, 0.01, 0.5], [0.03, 0.5, 0.52]]
     atoms = Atoms("PbPOP", scaled_positions=rest, cell=[4.1, 4.4, 4.9], pbc=True)
+    atoms.set_initial_magnetic_moments(moments)
     made = engine()
     made.write_inputs(atoms, folder)
     made.run(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return finished(tmp_path_factory.mktemp("vasp") / "one", [0.0, 1.0, 0.0, 0.0])
 
 
 def total(moment):
@@ -67,12 +71,12 @@ def table(*moments, printed=None):
 
 
 def polarised(run, folder, printed):
-    """The label of the same run, had it been made with ISPIN = 2 and OUTCAR held `printed`."""
+    """The label of the same run, had OUTCAR held `printed`."""
     xml, text = ((run / name).read_text() for name in ("vasprun.xml", "OUTCAR"))
-    assert 'name="ISPIN"> 1<' in xml and text.count(FINAL) == 1
+    assert 'name="ISPIN"> 2<' in xml and text.count(FINAL) == 1
     for name in ("frame.extxyz", "made_from.json"):
         (folder / name).write_text((run / name).read_text())
-    (folder / "vasprun.xml").write_text(xml.replace('name="ISPIN"> 1<', 'name="ISPIN"> 2<'))
+    (folder / "vasprun.xml").write_text(xml)
     (folder / "OUTCAR").write_text(text.replace(FINAL, printed + FINAL))
     record = {name: sha256(folder / name) for name in ("vasprun.xml", "OUTCAR")}
     (folder / "run.json").write_text(json.dumps(record))
@@ -105,8 +109,8 @@ def test_a_collapsed_or_unknown_moment_is_refused(run, tmp_path, printed, why):
     assert found is None if why is None else why in found
 
 
-def test_without_spin_nothing_is_said_of_moments(run):
-    label = engine().read(run)
+def test_without_spin_nothing_is_said_of_moments(tmp_path):
+    label = engine().read(finished(tmp_path / "one", np.zeros(4)))
     assert not label.info["spin_polarised"] and "moment_muB" not in label.info
     assert "closed shell with P" in problem(label, GATE, ELEMENTS)
 
