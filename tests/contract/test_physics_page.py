@@ -32,6 +32,23 @@ def test_the_teacher_on_these_paths_is_that_of_its_evidence(case):
     assert f"| `{case}` | {' | '.join(cells)} |" in PAGE
 
 
+def test_dft_on_the_slide_is_that_of_its_evidence():
+    cells, below = [], []
+    for pressure in ("0GPa", "4GPa"):
+        folders = (EVIDENCE / "neb/cp2k-on-dp", EVIDENCE / "neb", EVIDENCE / "neb/mlip-on-dp")
+        dft, own, teacher = (
+            Result.read(f / f"P{pressure}/slide/result.json").quantities for f in folders
+        )
+        ways = [dft[f"barrier_{way}"].value for way in ("forward", "backward")]
+        cells.append(f"{ways[0]:.2f} / {ways[1]:.2f} eV at {pressure.replace('G', ' G')}")
+        below.append([other["barrier_forward"].value - ways[0] for other in (own, teacher)])
+    text = " ".join(PAGE.split())
+    assert ", ".join(cells) in text
+    assert max(map(abs, below[0])) < 0.035 and "within 0.03 eV" in text
+    said = f"{below[1][0]:.2f} eV below the potential and {below[1][1]:.2f} eV below the teacher"
+    assert said in text
+
+
 def test_the_teacher_has_the_state_after_a_hop_lower():
     by = {}
     for pressure in ("0GPa", "4GPa"):
