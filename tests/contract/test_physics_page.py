@@ -7,6 +7,7 @@ from dpchannel.results import Result, project_root
 ROOT = project_root()
 EVIDENCE = ROOT / "regression/evidence/pb10po46o"
 PAGE = (ROOT / "docs/physics.md").read_text()
+README = (ROOT / "README.md").read_text()
 PRESSURES = ("0GPa", "2.45GPa", "4GPa")
 
 
@@ -45,6 +46,8 @@ def test_dft_on_the_slide_is_that_of_its_evidence():
     text = " ".join(PAGE.split())
     assert ", ".join(cells) in text
     assert max(map(abs, below[0])) < 0.035 and "within 0.03 eV" in text
+    row = ", ".join(cell.split(" / ")[0] for cell in cells)
+    assert f"| the same by CP2K on these images, at 0 and 4 GPa (eV) | {row} |" in README
     said = f"{below[1][0]:.2f} eV below the potential and {below[1][1]:.2f} eV below the teacher"
     assert said in text
 

@@ -129,6 +129,12 @@ def test_readme_states_what_the_long_runs_say():
         ("slide (eV)", "neb/P0GPa/slide", ("barrier_forward",), 2),
         ("slide at 4 GPa (eV)", "neb/P4GPa/slide", ("barrier_forward",), 2),
         ("first hop, 1x1x4, at 4 GPa (eV)", "neb/P4GPa/hop_1x1x4", ("barrier_forward",), 2),
+        (
+            "first hop, one of four channels, at 4 GPa (eV)",
+            "neb/P4GPa/hop_2x2x2",
+            ("barrier_forward",),
+            2,
+        ),
         ("all hops, 1x1x4, at 4 GPa (eV)", "neb/P4GPa/next_1x1x4", ("barrier_forward",), 2),
     ],
 )
