@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 from dpchannel.benchmark.by_files import LabelerCalculator
 from dpchannel.benchmark.chemical import (
     Bench,
-    Curve,
     _phase_at_rest,
     _reproduced,
     chemical_pressure,
@@ -24,7 +23,7 @@ from dpchannel.labels.doped import spins, write_doped
 from dpchannel.labels.frame_file import read_frame, with_results, write_frame
 from dpchannel.labels.gate import problem
 from dpchannel.labels.labeler import frame_id
-from dpchannel.physics.equivalent import equivalent_pressure
+from dpchannel.physics.equivalent import Curve, equivalent_pressure
 from dpchannel.report.chemical import shown
 from dpchannel.results import Result
 from dpchannel.settings import LabelSettings, SystemSettings, load

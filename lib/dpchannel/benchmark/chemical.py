@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from dpchannel.benchmark.lattice import space_group
 from dpchannel.benchmark.outcome import Outcome
-from dpchannel.errors import InputError
-from dpchannel.physics.equivalent import equivalent_pressure
+from dpchannel.physics.equivalent import Curve
 from dpchannel.results import Check, Quantity
 from dpchannel.settings import SystemSettings
 from dpchannel.settings.chemical import ChemicalPressureSettings, PaperEdge
 from dpchannel.structures.classify import classify
-from dpchannel.structures.columns import Array, wrapped
+from dpchannel.structures.columns import wrapped
 from dpchannel.structures.dopants import dopant_sites, doped
 from dpchannel.structures.io import read_structure, write_structure
 from dpchannel.structures.measure import filled_rings, measure
@@ -27,29 +26,6 @@ from dpchannel.structures.relax import relax_shaken
 Note = Callable[[str], None]
 Measured = dict[str, float]
 UNITS = {"V": "A^3"}  # of the others: A
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Measures of the pure crystal, name -> (n_pressure,), and where it is the phase at rest."""
-
-    pressures_GPa: Array
-    values: dict[str, Array]
-    inside: NDArray[np.bool_]
-
-    def at_rest(self, name: str) -> float:
-        """The measure without pressure."""
-        return float(self.values[name][np.abs(self.pressures_GPa).argmin()])
-
-    def equivalent(self, name: str, target: float) -> float | None:
-        """GPa at which the phase at rest has this value; None outside it, or where it turns."""
-        inside = self.inside
-        try:
-            return equivalent_pressure(
-                self.pressures_GPa[inside], self.values[name][inside], target
-            )
-        except InputError:  # a curve that turns has no equivalent: said in the method
-            return None
 
 
 @dataclass(frozen=True)

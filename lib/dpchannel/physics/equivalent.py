@@ -1,6 +1,9 @@
 """Chemical pressure: the pressure that changes the pure crystal as much as a dopant does."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from dpchannel.errors import InputError
@@ -36,3 +39,26 @@ def equivalent_pressure(pressures_GPa: Array, values: Array, target: float) -> f
     if not values[order[0]] <= target <= values[order[-1]]:
         return None
     return float(PchipInterpolator(values[order], pressures[order])(target))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Measures of the pure crystal, name -> (n_pressure,), and where it is the phase at rest."""
+
+    pressures_GPa: Array
+    values: dict[str, Array]
+    inside: NDArray[np.bool_]
+
+    def at_rest(self, name: str) -> float:
+        """The measure without pressure."""
+        return float(self.values[name][np.abs(self.pressures_GPa).argmin()])
+
+    def equivalent(self, name: str, target: float) -> float | None:
+        """GPa at which the phase at rest has this value; None outside it, or where it turns."""
+        inside = self.inside
+        try:
+            return equivalent_pressure(
+                self.pressures_GPa[inside], self.values[name][inside], target
+            )
+        except InputError:  # a curve that turns has no equivalent: said in the method
+            return None
