@@ -91,7 +91,8 @@ def test_frames_of_a_loop_are_labelled_one_job_each(project, cluster):
     done = project.make("label", "ENGINE=cp2k", queue, "RUNNER=slurm", "YES=1")
     assert "slurm/cp2k.sbatch" in (cluster / "sbatch.log").read_text(), done.err
     (batch,) = (project / "runs/slurm").glob("label-cp2k-*")
-    files = [f"{queue[6:]}/work/{frame_id(atoms)}/label.extxyz" for atoms in frames]
+    work = Path(queue.removeprefix("QUEUE=")) / "work"
+    files = [str(work / frame_id(atoms) / "label.extxyz") for atoms in frames]
     assert (batch / "tasks.tsv").read_text().split() == files
     on_node = project.make("-n", *(batch / "words").read_text().split(), "RUNNER=local", files[0])
     assert f"bin/label.py {queue[6:]}/queue.extxyz --frame {frame_id(frames[0])}" in on_node.out
