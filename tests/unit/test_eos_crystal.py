@@ -145,3 +145,9 @@ def test_strains_beyond_the_pressures_of_the_training_data_are_marked(curves):
     (check,) = (check for check in found.checks if check.name == "strain_inside_training")
     assert not check.ok and "strains outside: -0.070, " in check.text
     assert "inside_training" not in curves.arrays  # nothing is known of an engine without a card
+    # where ions that move just reach the highest pressure, those that may not are beyond it
+    ends = (-1e3, 1.0001 * pressure[0])
+    found = eos(Springs(CRYSTAL), CRYSTAL, SYSTEM, HOW.eos, quiet, trained_GPa=ends)
+    assert found.arrays["inside_training"].all()
+    assert not found.arrays["inside_training_fixed"][0]
+    assert found.arrays["inside_training_fixed"][strain == 0].all()

@@ -67,7 +67,8 @@ def eos(
             "window_strain": list(settings.window),
         }
     )
-    fixed = np.array([_strained(start, s).get_potential_energy() for s in strain]) / units
+    stiff = [_strained(start, s) for s in strain]
+    fixed = np.array([atoms.get_potential_energy() for atoms in stiff]) / units
     energy, pressure = _ions_relaxed(start, strain, inside, settings, outcome, note)
     energy /= units
     cells, structures = _under_pressure(start, system, settings, note)
@@ -99,6 +100,9 @@ def eos(
     outcome.arrays |= {"pressure_relaxed_GPa": pressure}
     if trained_GPa:
         outcome.arrays["inside_training"] = _inside_training(strain, pressure, trained_GPa, outcome)
+        outcome.arrays["inside_training_fixed"] = _between_pressures(
+            np.array([_pressure_GPa(atoms) for atoms in stiff]), trained_GPa
+        )
     outcome.arrays |= {"pressure_GPa": np.array(settings.pressures_GPa)}
     outcome.arrays |= {"in_fit": np.arange(len(settings.pressures_GPa)) < same}
     outcome.arrays |= {f"{name}_under_pressure": values for name, values in cells.items()}
@@ -143,7 +147,7 @@ def _inside_training(
 ) -> NDArray[np.bool_]:
     """Which strains have a pressure that the potential saw, with a check that names the others."""
     low, high = trained_GPa
-    inside: NDArray[np.bool_] = (pressure_GPa >= low) & (pressure_GPa <= high)  # not where nan
+    inside = _between_pressures(pressure_GPa, trained_GPa)
     outside = ", ".join(f"{s:+.3f}" for s in strain[~inside])
     outcome.passes(
         "strain_inside_training",
@@ -151,6 +155,12 @@ def _inside_training(
         f"pressures of the potential's data, {low:g} ... {high:g} GPa"
         + (f"; strains outside: {outside}" if outside else ""),
     )
+    return inside
+
+
+def _between_pressures(pressure_GPa: Array, ends_GPa: tuple[float, float]) -> NDArray[np.bool_]:
+    # nan, of ions that did not come to rest, is outside
+    inside: NDArray[np.bool_] = (pressure_GPa >= ends_GPa[0]) & (pressure_GPa <= ends_GPa[1])
     return inside
 
 

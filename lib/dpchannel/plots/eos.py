@@ -54,7 +54,7 @@ def _draw_energy(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
     at_rest = volume[np.abs(strain).argmin()]
     window = np.linspace(strain[inside].min(), strain[inside].max(), 200)
     low, high = 100 * window[0], 100 * window[-1]
-    seen = arrays.get("inside_training", np.full(len(strain), True))
+    anywhere = np.full(len(strain), True)
     axes.axvspan(low, high, color="#f1f1f1", zorder=0, lw=0, label="window of the fits")
     for suffix, key, colour, name in (
         ("_fixed", "energy_fixed_eV", style.OTHER, "ions fixed"),
@@ -63,12 +63,13 @@ def _draw_energy(axes: "Axes", arrays: dict[str, Any], result: Result) -> None:
         fit = _fit(result, suffix)
         energy = arrays[key] - np.nanmin(arrays[key])
         stderr = result.quantities[f"B0{suffix}"].stderr or 0.0
+        seen = arrays.get(f"inside_training{'_fixed' if suffix == '_fixed' else ''}", anywhere)
         label = f"{name}: $B_0$ = {fit.value['B0']:.2f} ± {stderr:.2f} GPa"
         axes.plot(100 * strain[seen], energy[seen], "o", ms=3.5, color=colour, label=label)
         axes.plot(100 * strain[~seen], energy[~seen], "o", ms=3.5, color=colour, mfc="none")
         curve = fit.energy_eV(at_rest * (1 + window) ** 3)
         axes.plot(100 * window, curve - curve.min(), color=colour, lw=1.0)
-    if not seen.all():
+    if "inside_training" in arrays:
         axes.plot([], [], "o", ms=3.5, color=style.REFERENCE, mfc="none", label="extrapolated")
     axes.set_xlabel("linear strain of all axes (%)")
     axes.set_ylabel("energy (eV per formula unit)")
